@@ -1,0 +1,50 @@
+"""`evalkit doctor`: what is installed, what is missing, what to type."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from rich.table import Table
+
+from evalkit.cli.console import console
+
+# Package, what it is for, what to type when it is missing.
+PACKAGES = (
+    ("torch", "everything", "pip install -c constraints.txt -e ."),
+    ("torchvision", "matches torch", "pip install -c constraints.txt -e ."),
+    ("pycolmap", "oracle=colmap", "pip install pycolmap"),
+    ("av", "videos in dataset=folder", "pip install 'evalkit[video]'"),
+)
+
+
+def print_report() -> None:
+    """Print one line for each package, the devices, and the cache folder."""
+    from evalkit.run.execute import cache_folder
+
+    table = Table(box=None, show_header=False)
+    table.add_row("python", platform.python_version(), "")
+    for package, purpose, command in PACKAGES:
+        try:
+            table.add_row(package, version(package), purpose)
+        except PackageNotFoundError:
+            table.add_row(package, "[red]missing[/]", f"{purpose}: {command}")
+    table.add_row("devices", _devices(), "device=auto takes the first GPU")
+    folder = cache_folder()
+    table.add_row("cache", str(folder), _writable(folder))
+    console().print(table)
+
+
+def _devices() -> str:
+    import torch
+
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    return ", ".join(["cpu", *gpus])
+
+
+def _writable(folder: Path) -> str:
+    """Whether the folder, or the nearest existing one above it, can be written to."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return "writable" if os.access(existing, os.W_OK) else "[red]not writable[/]: set EVALKIT_CACHE=DIR"

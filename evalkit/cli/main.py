@@ -1,0 +1,99 @@
+"""The commands. Nothing heavy is imported before a command needs it, so that --help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit.errors import UserError
+
+app = typer.Typer(
+    name="evalkit",
+    help="The benchmark suite for self-supervised novel view synthesis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="group=choice or group.key=value; commas run the product."),
+]
+
+
+@app.command()
+def run(overrides: Overrides = None) -> None:
+    """Score methods: `evalkit run protocol=tps baseline=warp,copy_target dataset=procedural limit=50`."""
+    from evalkit.cli.running import run_product
+
+    run_product(overrides or [])
+
+
+@app.command()
+def score(
+    renders: Annotated[Path, typer.Argument(help="Folder of renders: <sample>.safetensors or <sample>/*.png.")],
+    overrides: Overrides = None,
+) -> None:
+    """Score renders made earlier, by `save_renders=true` or by anybody's code."""
+    from evalkit.cli.running import run_product
+
+    quoted = str(renders).replace("\\", "\\\\").replace("'", "\\'")
+    run_product([*(overrides or []), "baseline=saved", f"baseline.dir='{quoted}'"])
+
+
+@app.command()
+def tps(
+    real: Annotated[Path, typer.Argument(help="Frames of the real clip: a folder or a video.")],
+    rendered: Annotated[Path, typer.Argument(help="Frames rendered at the poses of the real clip.")],
+    overrides: Overrides = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON, with the error of each pair of frames.")] = False,
+) -> None:
+    """True Pose Similarity of two clips: does an oracle see the same camera motion in both?"""
+    from evalkit.cli.clips import compare
+
+    compare(real, rendered, overrides or [], as_json=json)
+
+
+@app.command()
+def show(
+    runs: Annotated[Path, typer.Argument(help="A run's folder, or any folder above several.")],
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> None:
+    """Print the tables of finished runs again."""
+    from evalkit.cli.tables import show_runs
+
+    show_runs(runs, markdown=markdown)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        str | None, typer.Argument(metavar="[protocols|baselines|datasets|oracles|metrics]", help="One kind only.")
+    ] = None,
+) -> None:
+    """List what is installed, ours and plug-ins."""
+    from evalkit.cli.catalogue import print_catalogue
+
+    print_catalogue(what)
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and what to type."""
+    from evalkit.cli.doctor import print_report
+
+    print_report()
+
+
+def main() -> None:
+    """Entry point: a UserError is one line on stderr and exit code 2."""
+    try:
+        app()
+    except UserError as error:
+        sys.stderr.write(f"evalkit: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("evalkit: stopped; the same command goes on where it was\n")
+        sys.exit(130)

@@ -1,0 +1,81 @@
+"""`evalkit run` and `evalkit score`: compose, prepare everything, then compute with a progress bar."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from evalkit.cli.console import console
+from evalkit.cli.tables import print_tables
+from evalkit.config.compose import ALL_CONTROLS, compose_runs, with_default_baseline
+from evalkit.errors import Unsupported, UserError
+from evalkit.run.execute import Job, Session, execute, prepare
+
+
+def run_product(overrides: Sequence[str]) -> None:
+    """Run every combination of the overrides and print one table for each protocol, dataset and pose source."""
+    overrides = with_default_baseline(overrides)
+    session = Session()
+    jobs, left_out = _prepare_all(overrides, session)
+    for line in left_out:
+        console().print(f"[yellow]left out:[/] {line}", highlight=False)
+    for note in session.notes():
+        console().print(f"[yellow]note:[/] {note}", highlight=False)
+    finished: list[tuple[Job, dict[str, Any]]] = []
+    with _progress() as progress:
+        for job in jobs:
+            label = f"{job.protocol.name} · {job.config.dataset.name} · {job.config.baseline.name}"
+            task = progress.add_task(label, total=job.shard_size)
+            summary = execute(job, lambda count, task=task: progress.advance(task, count))  # type: ignore[misc]
+            if summary is not None:
+                finished.append((job, summary))
+    print_tables([(str(job.folder.path), summary) for job, summary in finished])
+    for job in jobs:
+        if not any(job is done for done, _ in finished):
+            have = len(job.folder.rows())
+            console().print(f"{job.folder.path}: {have} of {len(job.plan.samples)} rows; the other shards are to come")
+
+
+def _prepare_all(overrides: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:
+    """Prepare every run before the first computes, so that a mistake in the last costs nothing.
+
+    Controls that the data cannot serve are left out by name, unless they were asked for by name.
+    """
+    jobs, left_out = [], []
+    for config in compose_runs(overrides):
+        try:
+            jobs.append(prepare(config, session))
+        except Unsupported as error:
+            if ALL_CONTROLS not in overrides:
+                raise
+            left_out.append(str(error))
+    if not jobs:
+        raise UserError(left_out[0])
+    return jobs, left_out
+
+
+class _RateColumn(ProgressColumn):
+    """Samples a second, or seconds a sample."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("", style="dim")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console(),
+    )

@@ -1,0 +1,117 @@
+"""Tables of runs: one a protocol, dataset and target-pose source, which never share a column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from evalkit.cli.console import console
+from evalkit.errors import UserError
+
+Run = tuple[str, dict[str, Any]]
+
+
+def show_runs(folder: Path, markdown: bool) -> None:
+    """Print all finished runs under a folder."""
+    runs = [
+        (str(path.parent), json.loads(path.read_text(encoding="utf-8")))
+        for path in sorted(folder.rglob("summary.json"))
+    ]
+    if not runs:
+        raise UserError(f"no finished run under {folder}: expected a folder with a summary.json")
+    if markdown:
+        for title, group in _groups(runs):
+            console().print(_markdown(title, group), soft_wrap=True, markup=False, highlight=False)
+    else:
+        print_tables(runs)
+
+
+def print_tables(runs: Sequence[Run]) -> None:
+    """Print runs with intervals, coverage, failures by reason, and where they lie."""
+    for title, group in _groups(runs):
+        console().print(_table(title, group))
+        for path, summary in group:
+            console().print(f"[bold]{summary['baseline']}[/] {path}", highlight=False, soft_wrap=True)
+            for line in _remarks(summary):
+                console().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _groups(runs: Iterable[Run]) -> list[tuple[str, list[Run]]]:
+    groups: dict[str, list[Run]] = {}
+    for path, summary in runs:
+        title = f"{summary['protocol']} · {summary['dataset']} · target poses: {summary['target_pose']}"
+        groups.setdefault(title, []).append((path, summary))
+    return list(groups.items())
+
+
+def _remarks(summary: dict[str, Any]) -> list[str]:
+    """Everything that did not go well, and what a reader must know."""
+    lines = [f"{count} failed: {reason}" for reason, count in summary["failures"].items()]
+    lines += [f"{what}: {count}" for what, count in summary["counts"].items() if count]
+    return lines + list(summary["notes"])
+
+
+def _coverage(summary: dict[str, Any]) -> str:
+    return f"{summary['coverage']['scored']}/{summary['coverage']['planned']}"
+
+
+def _cell(column: dict[str, Any], summary: dict[str, Any]) -> tuple[str, str]:
+    """The mean, and its 95 % interval where one can be estimated."""
+    interval = summary["metrics"].get(column["key"])
+    if interval is None or interval["mean"] is None:
+        return "-", ""
+    mean, low, high = (
+        None if interval[key] is None else f"{interval[key] * column['scale']:.{column['digits']}f}"
+        for key in ("mean", "low", "high")
+    )
+    return str(mean), "" if low is None or high is None else f"{low}…{high}"
+
+
+def _columns(group: Sequence[Run]) -> list[dict[str, Any]]:
+    """The protocol's columns that hold a number in at least one run."""
+    return [
+        column
+        for column in group[0][1]["columns"]
+        if any(_cell(column, summary)[0] != "-" for _, summary in group)
+    ]
+
+
+def _reference_cell(column: dict[str, Any], values: dict[str, float]) -> str:
+    value = values.get(column["key"])
+    return "" if value is None else f"{value * column['scale']:.{column['digits']}f}"
+
+
+def _table(title: str, group: Sequence[Run]) -> Table:
+    columns = _columns(group)
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left", caption="95 % intervals, clustered by scene")
+    table.add_column("baseline", no_wrap=True)
+    for column in columns:
+        table.add_column(column["title"], justify="right")
+    table.add_column("samples", justify="right")
+    for _, summary in group:
+        cells = ["\n".join(_cell(column, summary)).rstrip() for column in columns]
+        table.add_row(summary["baseline"], *cells, _coverage(summary))
+    for name, values in group[0][1]["references"].items():
+        table.add_row(name, *(_reference_cell(column, values) for column in columns), "", style="dim")
+    return table
+
+
+def _markdown(title: str, group: Sequence[Run]) -> str:
+    columns = _columns(group)
+    header = ["baseline", *(column["title"].replace("\n", " ") for column in columns), "samples"]
+    lines = [f"**{title}**", "", _markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)])]
+    for _, summary in group:
+        cells = [" ".join(f"{mean} ({span})" if span else mean for mean, span in [_cell(c, summary)]) for c in columns]
+        lines.append(_markdown_row([f"`{summary['baseline']}`", *cells, _coverage(summary)]))
+    for name, values in group[0][1]["references"].items():
+        lines.append(_markdown_row([name, *(_reference_cell(column, values) for column in columns), ""]))
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"

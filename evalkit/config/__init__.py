@@ -1,0 +1,1 @@
+"""Settings: YAML groups, the schema they must fit, and their composition."""

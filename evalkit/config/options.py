@@ -1,0 +1,17 @@
+"""The base of every typed settings model: strict, closed, immutable."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Options(BaseModel):
+    """Settings of one component. An unknown key or a value of another type is an error, never ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ComponentOptions(Options):
+    """Settings of a protocol, dataset, oracle or baseline; ``name`` is its name in the registry."""
+
+    name: str

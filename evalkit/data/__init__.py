@@ -1,0 +1,1 @@
+"""Sequences of frames: procedural worlds, folders of photographs and videos."""

@@ -1,0 +1,107 @@
+"""What a method is: three batched calls and a card that says what it needs and what it saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor
+
+from evalkit.views import Cameras, Need, Views, take_views
+
+Scene = Any  # opaque to everyone but the method that made it
+
+
+class TargetPose(StrEnum):
+    """Where the poses of the rendered views come from. No table mixes two of these in one column."""
+
+    GIVEN = "given"  # the dataset's cameras; target pixels are hidden
+    JOINT = "joint"  # the pose encoder sees the targets together with the context
+    CONTEXT_ONLY = "context_only"  # each target is encoded alone with the context
+    ALIGNED = "aligned"  # optimised at evaluation time against the target image
+    TRANSFER = "transfer"  # taken from another clip
+
+
+class PoseKind(StrEnum):
+    """What a PoseCode of the method holds."""
+
+    LATENT = "latent"
+    SE3 = "se3"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a method declares about itself; `leak` protocols check it, tables print it.
+
+    ``target_poses`` is in order of preference: a protocol takes the first that it can use.
+    ``context_views`` and ``resolution`` None mean any; ``weights`` is the SHA-256 of the files it stands for.
+    """
+
+    name: str
+    summary: str
+    pose: PoseKind
+    target_poses: tuple[TargetPose, ...]
+    needs: frozenset[Need] = frozenset()
+    context_views: frozenset[int] | None = None
+    resolution: int | None = None
+    weights: str = ""
+    trained_on: str = "nothing"
+    licence: str = "Apache-2.0"
+    paper: str = ""
+
+
+@dataclass(frozen=True)
+class PoseCode:
+    """Poses in whatever form the method likes: a latent [B, V, D], cameras [B, V], or both.
+
+    Cameras are relative to the reference view (`reference_of`), whose w2c is the identity; that makes a pose
+    of clip A, used in scene B, compose on B's reference without further ado.
+    """
+
+    latent: Tensor | None = None
+    cameras: Cameras | None = None
+
+    def take(self, positions: Tensor) -> PoseCode:
+        """Return the poses of the views at ``positions`` [B, K]."""
+        latent = None if self.latent is None else take_views(self.latent, positions)
+        if self.cameras is None:
+            return PoseCode(latent)
+        intrinsics = self.cameras.intrinsics
+        return PoseCode(
+            latent,
+            Cameras(
+                take_views(self.cameras.w2c, positions),
+                None if intrinsics is None else take_views(intrinsics, positions),
+            ),
+        )
+
+    def without_intrinsics(self) -> PoseCode:
+        """The poses alone: what is carried to another scene, which has a lens of its own."""
+        return PoseCode(self.latent, None if self.cameras is None else Cameras(self.cameras.w2c, None))
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A novel-view-synthesis method. All calls are batched and run on the device of their input."""
+
+    card: Card
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        """Estimate a pose for each of the V views of ``views`` [B, V]; ``context`` [B, C] are the positions
+        of the context views, the others are targets. The reference is ``reference_of(context)``."""
+        ...
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Build a scene from the context views [B, C] and their poses; the reference is view C // 2."""
+        ...
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Render the scene at ``poses`` [B, T], giving images [B, T, 3, H, W] in [0, 1]."""
+        ...
+
+
+def reference_of(context: Tensor) -> Tensor:
+    """The reference view of each sample: the middle one of its context positions [B, C] -> [B]."""
+    return context[:, context.shape[1] // 2]

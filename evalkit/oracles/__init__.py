@@ -1,0 +1,1 @@
+"""Oracles: images in, cameras out, with a word on whether to believe them."""

@@ -1,0 +1,42 @@
+"""What an oracle is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor
+
+from evalkit.views import Cameras
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cameras of B clips: w2c [B, V, 4, 4] float64 on the CPU, up to a similarity a clip, NaN where it failed.
+
+    ``reasons`` holds one string a clip: empty for a success, else why there are no cameras.
+    """
+
+    w2c: Tensor
+    reasons: tuple[str, ...]
+
+    @property
+    def success(self) -> tuple[bool, ...]:
+        """One flag a clip."""
+        return tuple(not reason for reason in self.reasons)
+
+
+@runtime_checkable
+class Oracle(Protocol):
+    """Estimates the cameras of clips. Each clip is answered alone: never with the help of another."""
+
+    def identity(self) -> dict[str, str | int | float | bool]:
+        """Everything an answer depends on: name, revision, weights, precision, reference policy, settings."""
+        ...
+
+    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+        """Estimate cameras of ``images`` [B, V, 3, H, W] in [0, 1]; V >= 2.
+
+        ``cameras`` [B, V] are the dataset's own, where there are any; only the `cameras` oracle looks at them.
+        """
+        ...

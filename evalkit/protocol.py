@@ -1,0 +1,138 @@
+"""What a protocol is: samples in, one row a sample, a summary. Everything else works on samples and rows."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from evalkit.data.preprocess import Preprocess
+from evalkit.method import Card, Method, TargetPose
+from evalkit.views import Frames
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from evalkit.stats.bootstrap import Interval
+
+Value = float | int | str | bool | list[str]
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Frames of one sequence, by number: those a method may build a scene from, and those it must render."""
+
+    sequence: str
+    context: tuple[int, ...]
+    target: tuple[int, ...]
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """All frame numbers in temporal order; a frame that is both context and target stands twice."""
+        return tuple(number for number, _, _ in self._order())
+
+    @property
+    def context_positions(self) -> tuple[int, ...]:
+        """Where the context frames stand in ``numbers``."""
+        return tuple(i for i, (_, is_target, _) in enumerate(self._order()) if not is_target)
+
+    @property
+    def target_positions(self) -> tuple[int, ...]:
+        """Where the target frames stand in ``numbers``."""
+        return tuple(i for i, (_, is_target, _) in enumerate(self._order()) if is_target)
+
+    def _order(self) -> list[tuple[int, bool, int]]:
+        context = [(number, False, i) for i, number in enumerate(self.context)]
+        target = [(number, True, i) for i, number in enumerate(self.target)]
+        return sorted(context + target)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The unit of work: an id, the clips it is made of, and the scenes that statistics cluster by.
+
+    ``problem`` is set where the data cannot give this sample (a sequence too short, say): it is planned all
+    the same and becomes a failed row, so that coverage tells.
+    """
+
+    id: str
+    scenes: tuple[str, ...]
+    clips: tuple[Clip, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A sample with the frames of its clips, each in the order of ``Clip.numbers``."""
+
+    sample: Sample
+    frames: tuple[Frames, ...]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The outcome of one sample: a flat row of numbers, arrays worth keeping (errors per pair, ...), and strips
+    of frames [T, 3, H, W] by name, which are drawn for the first samples of a run."""
+
+    row: dict[str, Value]
+    arrays: dict[str, Tensor] = field(default_factory=dict)
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a number of the summary is printed: ``scale`` turns fractions into percent, say."""
+
+    key: str
+    title: str
+    scale: float = 1.0
+    digits: int = 2
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Numbers over all samples, with 95 % intervals clustered by scene.
+
+    ``counts``: samples planned and scored, failures by kind. ``references``: lines that stand beside every
+    method in the table, such as a closed-form chance level. ``notes``: what a reader must know.
+    """
+
+    metrics: Mapping[str, Interval]
+    counts: Mapping[str, int]
+    references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+@typing.runtime_checkable
+class Protocol(typing.Protocol):
+    """A protocol, constructed from its options, a dataset and (where ``uses_oracle``) an oracle."""
+
+    name: str
+    version: str
+    uses_oracle: bool
+    preprocess: Preprocess
+    columns: tuple[Column, ...]
+
+    def samples(self) -> list[Sample]:
+        """Plan: the frozen list of samples, from the dataset's sequences alone. No pixel is read."""
+        ...
+
+    def target_pose(self, card: Card) -> TargetPose:
+        """Return the target-pose source used for a method; UserError where it supports none of ours."""
+        ...
+
+    def render(self, batch: Sequence[Loaded], method: Method) -> Tensor:
+        """Drive the method: all that it has to show for these samples, images [B, T, 3, H, W]."""
+        ...
+
+    def score(self, batch: Sequence[Loaded], renders: Tensor, target_pose: TargetPose) -> list[Scored]:
+        """Score renders; each sample independently of the others. The method is no longer needed."""
+        ...
+
+    def summarise(self, rows: pd.DataFrame) -> Summary:
+        """Turn all rows, in the order of their sample ids, into a summary."""
+        ...
+

@@ -1,0 +1,169 @@
+"""One run from its configuration to its summary."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from evalkit.config.options import ComponentOptions
+from evalkit.config.schema import RunConfig
+from evalkit.data.dataset import Dataset
+from evalkit.errors import Unsupported, UserError
+from evalkit.method import Card, Method
+from evalkit.oracles.cache import CachedOracle
+from evalkit.oracles.oracle import Oracle
+from evalkit.protocol import Protocol, Summary
+from evalkit.registry import Group, load
+from evalkit.run.local import LocalEngine
+from evalkit.run.manifest import code_digest, digest_of, environment
+from evalkit.run.plan import Plan, make_plan
+from evalkit.run.store import Row, RunFolder, index_bytes, table
+
+
+def cache_folder() -> Path:
+    """Where answers and downloads are kept between runs: ``EVALKIT_CACHE``, else ``~/.cache/evalkit``."""
+    return Path(os.environ.get("EVALKIT_CACHE", "~/.cache/evalkit")).expanduser()
+
+
+def pick_device(name: str) -> torch.device:
+    """Turn ``auto``, ``cpu``, ``cuda``, ``cuda:1`` into a device that exists; UserError otherwise."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"device={name} is not available here: expected cpu, auto or an existing cuda:N") from error
+    return device
+
+
+@dataclass
+class Session:
+    """Components that several runs of one command share: built once, by their options."""
+
+    built: dict[str, Any] = field(default_factory=dict)
+
+    def dataset(self, options: ComponentOptions, device: torch.device) -> Dataset:
+        """Build a dataset or return the one built before."""
+        return self._build(Group.DATASET, options, device)  # type: ignore[no-any-return]
+
+    def method(self, options: ComponentOptions, device: torch.device) -> Method:
+        """Build a method or return the one built before."""
+        return self._build(Group.BASELINE, options, device)  # type: ignore[no-any-return]
+
+    def oracle(self, options: ComponentOptions, device: torch.device) -> Oracle:
+        """Build an oracle; those that look at pixels answer through the cache."""
+        oracle: Oracle = self._build(Group.ORACLE, options, device)
+        if oracle.identity()["name"] == "cameras":
+            return oracle
+        return CachedOracle(oracle, cache_folder() / "oracles")
+
+    def notes(self) -> list[str]:
+        """What the components want the user to know: frames left out, say."""
+        return [note for part in self.built.values() for note in getattr(part, "notes", ())]
+
+    def _build(self, group: Group, options: ComponentOptions, device: torch.device) -> Any:
+        key = f"{group} {options.model_dump_json()} {device}"
+        if key not in self.built:
+            self.built[key] = load(group, options.name)(options, str(device))
+        return self.built[key]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run that is planned and has its folder, but has not necessarily computed anything."""
+
+    config: RunConfig
+    protocol: Protocol
+    dataset: Dataset
+    method: Method
+    plan: Plan
+    folder: RunFolder
+
+    @property
+    def shard_size(self) -> int:
+        """Samples of this process's shard."""
+        return sum(len(block) for block in self.plan.blocks(self.config.shard))
+
+
+def prepare(config: RunConfig, session: Session) -> Job:
+    """Build the components, freeze the plan, and find or create the run's folder."""
+    device = pick_device(config.device)
+    dataset = session.dataset(config.dataset, device)
+    protocol_class = load(Group.PROTOCOL, config.protocol.name)
+    oracle = session.oracle(config.oracle, device) if protocol_class.uses_oracle else None
+    protocol: Protocol = protocol_class(config.protocol, dataset, oracle, config.seed)
+    method = session.method(config.baseline, device)
+    protocol.target_pose(method.card)
+    plan = make_plan(protocol, config.limit, config.batch)
+    check_card(method.card, protocol, dataset, plan)
+    inputs = {
+        "protocol": {"version": protocol.version, **config.protocol.model_dump(mode="json")},
+        "baseline": {**config.baseline.model_dump(mode="json"), "weights": method.card.weights},
+        "oracle": oracle.identity() if oracle else None,
+        "seed": config.seed,
+        "index": plan.digest,
+        "data": dataset.digest(),
+        "code": code_digest(),
+        "environment": environment(device),
+    }
+    digest = digest_of(inputs)
+    names = [f"{protocol.name}@{protocol.version}", config.dataset.name, config.baseline.name]
+    folder = RunFolder(Path(config.out, *names, digest[:12]), str(config.shard).replace("/", "-of-"))
+    manifest = {"digest": digest, "inputs": inputs, "config": config.model_dump(mode="json")}
+    folder.create(manifest, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), index_bytes(plan.samples))
+    return Job(config, protocol, dataset, method, plan, folder)
+
+
+def check_card(card: Card, protocol: Protocol, dataset: Dataset, plan: Plan) -> None:
+    """Refuse what the method's card rules out, before anything is computed."""
+    lacking = sorted(card.needs - dataset.provides)
+    if lacking:
+        raise Unsupported(f"baseline '{card.name}' needs {', '.join(lacking)}, which this dataset does not have")
+    if card.resolution not in (None, protocol.preprocess.resolution):
+        raise UserError(f"baseline '{card.name}' works at protocol.resolution={card.resolution} only")
+    counts = {len(clip.context) for sample in plan.samples for clip in sample.clips}
+    if card.context_views is not None and not counts <= card.context_views:
+        raise UserError(
+            f"baseline '{card.name}' takes {sorted(card.context_views)} context views, the protocol gives {sorted(counts)}"
+        )
+
+
+def execute(job: Job, advance: Callable[[int], None]) -> dict[str, Any] | None:
+    """Compute this shard's missing rows; once all shards' rows are there, summarise.
+
+    Returns the summary as written to summary.json, or None while other shards have rows to give.
+    """
+    engine = LocalEngine(job.protocol, job.dataset, job.method, job.folder, job.config.save_renders)
+    engine.run(job.plan, job.plan.blocks(job.config.shard), advance)
+    rows = job.folder.rows()
+    if any(sample.id not in rows for sample in job.plan.samples):
+        return None
+    planned = [rows[sample.id] for sample in job.plan.samples]
+    summary = _summary(job, job.protocol.summarise(table(planned)), planned)
+    job.folder.finish(planned, summary)
+    return summary
+
+
+def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
+    failures = Counter(str(row["reason"]) for row in rows if row["status"] != "ok")
+    return {
+        "protocol": f"{job.protocol.name}@{job.protocol.version}",
+        "dataset": job.config.dataset.name,
+        "baseline": job.config.baseline.name,
+        "target_pose": job.protocol.target_pose(job.method.card).value,
+        "coverage": {"planned": len(rows), "scored": len(rows) - failures.total()},
+        "failures": dict(failures.most_common()),
+        "counts": dict(summary.counts),
+        "metrics": {key: asdict(interval) for key, interval in summary.metrics.items()},
+        "columns": [asdict(column) for column in job.protocol.columns],
+        "references": {name: dict(values) for name, values in summary.references.items()},
+        "notes": list(summary.notes),
+    }

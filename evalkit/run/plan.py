@@ -1,0 +1,53 @@
+"""From a protocol's samples to blocks of work that no shard, restart or order can change."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evalkit.config.schema import Shard
+from evalkit.errors import UserError
+from evalkit.protocol import Protocol, Sample
+from evalkit.run.store import index_bytes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The frozen list of samples, and how it is cut into blocks of ``batch`` samples.
+
+    A block is always computed whole, even if only one of its rows is missing: its numbers then come from the
+    same batched operations, to the last bit, whatever was interrupted or shared out.
+    """
+
+    samples: tuple[Sample, ...]
+    batch: int
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the index."""
+        return hashlib.sha256(index_bytes(self.samples)).hexdigest()
+
+    def blocks(self, shard: Shard) -> list[tuple[Sample, ...]]:
+        """The blocks of one shard: every ``count``-th, from ``index`` on."""
+        starts = range(0, len(self.samples), self.batch)
+        blocks = [self.samples[start : start + self.batch] for start in starts]
+        return blocks[shard.index :: shard.count]
+
+
+def make_plan(protocol: Protocol, limit: int | None, batch: int) -> Plan:
+    """Plan a run. Raises UserError where nothing can be scored."""
+    samples = protocol.samples()[:limit]
+    if not samples:
+        raise UserError("nothing to score: the dataset has no sequences")
+    if all(sample.problem for sample in samples):
+        raise UserError(f"nothing can be scored: {samples[0].problem} (protocol.span=[shortest,longest] sets it)")
+    _refuse_twins(samples)
+    return Plan(tuple(samples), batch)
+
+
+def _refuse_twins(samples: Sequence[Sample]) -> None:
+    ids = [sample.id for sample in samples]
+    if len(set(ids)) < len(ids):
+        twin = next(sample_id for sample_id in ids if ids.count(sample_id) > 1)
+        raise UserError(f"the plan has two samples with the id '{twin}': expected distinct sequence names")

@@ -1,0 +1,111 @@
+"""What a stranger types, and what they get."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from evalkit.cli.main import app
+from evalkit.errors import UserError
+
+SMALL = ["protocol=nvs", "protocol.resolution=64", "limit=4"]
+
+
+def evalkit(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("protocol=tsp", "unknown protocol 'tsp' (did you mean 'tps'?)"),
+        ("dataset=proceduarl", "did you mean 'procedural'?"),
+        ("protcol=tps", "did you mean 'protocol'?"),
+        ("protocol.smapling=even", "did you mean 'protocol.sampling'?"),
+        ("protocol.sampling=evn", "protocol.sampling: Input should be 'even' or 'random'"),
+        ("limit=many", "limit:"),
+        ("limit=0", "limit:"),
+        ("shard=4/4", "shard=0/4"),
+        ("device=cuda:77", "device=cuda:77 is not available"),
+        ("baseline=warp,wrap", "did you mean 'warp'?"),
+        ("dataset=folder", "dataset.root=DIR"),
+        ("protocol.profile=dl3vd", "did you mean 'dl3dv'?"),
+        ("protocol.span=[3,4]", "room for 8"),
+        ("protocol.sampling=[even", "cannot read"),
+        ("protocol.target_pose=joint", "baseline"),
+    ],
+)
+def test_a_mistake_is_answered_in_one_line(typed: str, answer: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        evalkit("run", "protocol=nvs", "baseline=static", f"out={tmp_path}", typed)
+    assert answer in str(error.value)
+    assert "\n" not in str(error.value)
+    assert not list(tmp_path.iterdir()), "nothing may be left behind"
+
+
+def test_a_mistake_exits_with_2_and_no_traceback() -> None:
+    command = [sys.executable, "-m", "evalkit", "run", "protocol=tsp"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "evalkit: unknown protocol 'tsp' (did you mean 'tps'?)\n"
+
+
+def test_commas_run_the_product_and_sources_do_not_share_a_table(tmp_path: Path) -> None:
+    output = evalkit("run", *SMALL, "baseline=static,copy_target", "protocol.sampling=even,random", f"out={tmp_path}")
+    assert len(list(tmp_path.rglob("summary.json"))) == 4
+    assert output.count("target poses: given") == output.count("target poses: joint") == 1
+
+
+def test_controls_run_by_default_and_show_prints_the_same_table(tmp_path: Path) -> None:
+    output = evalkit("run", *SMALL, f"out={tmp_path}")
+    shown = evalkit("show", str(tmp_path))
+    for name in ("copy_context", "copy_target", "static", "shuffled_poses", "warp"):
+        assert name in output and name in shown
+    assert "4/4" in shown
+    assert evalkit("show", str(tmp_path), "--markdown").count("| `warp` |") == 1
+
+
+def test_saved_renders_score_to_the_same_rows(tmp_path: Path) -> None:
+    evalkit("run", *SMALL, "baseline=warp", "save_renders=true", f"out={tmp_path}/made")
+    renders = next((tmp_path / "made").rglob("renders"))
+    evalkit("score", str(renders), *SMALL, f"out={tmp_path}/scored")
+    made, scored = (next((tmp_path / name).rglob("rows.parquet")) for name in ("made", "scored"))
+    pd.testing.assert_frame_equal(pd.read_parquet(made), pd.read_parquet(scored), check_exact=True)
+
+
+def test_a_missing_render_is_a_failed_row_that_lowers_coverage(tmp_path: Path) -> None:
+    evalkit("run", *SMALL, "baseline=warp", "save_renders=true", f"out={tmp_path}/made")
+    renders = next((tmp_path / "made").rglob("renders"))
+    min(renders.glob("*.safetensors")).unlink()
+    output = evalkit("score", str(renders), *SMALL, f"out={tmp_path}/scored")
+    assert "3/4" in output and "1 failed: no render" in output
+
+
+def test_renders_of_unknown_poses_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "renders").mkdir()
+    with pytest.raises(UserError, match=r"baseline\.target_pose="):
+        evalkit("score", str(tmp_path / "renders"), *SMALL, f"out={tmp_path}/out")
+
+
+def test_two_clips_with_known_cameras_compare_as_json(shared: Path, tmp_path: Path) -> None:
+    clip = str(shared / "scenes" / "banana")
+    document = json.loads(evalkit("tps", clip, clip, "oracle=cameras", "--json"))
+    assert document["scores"]["rra@5"] == 1.0
+    assert len(document["errors_deg"]["rotation_error_deg"]) == 15 * 14 // 2
+    assert {key.split("_")[1] for key in document["scores"] if key.startswith("auc")} == {
+        "xfactor", "vggt", "posediffusion", "superglue", "exact",
+    }  # fmt: skip
+
+
+def test_doctor_names_every_package_and_the_cache() -> None:
+    output = evalkit("doctor")
+    assert all(word in output for word in ("torch", "pycolmap", "av", "devices", "cache"))

@@ -1,0 +1,143 @@
+"""tps: what passes from clip A to scene B, and which of the cheats each number catches."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from evalkit.config.compose import compose_runs
+from evalkit.errors import UserError
+from evalkit.geometry.se3 import invert
+from evalkit.method import PoseCode
+from evalkit.metrics.pose import chance_floor
+from evalkit.protocol import Loaded
+from evalkit.run.execute import Job, Session, execute, prepare
+
+CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
+
+
+def prepared(out: Path, *overrides: str) -> Job:
+    return prepare(compose_runs(["protocol=tps", f"out={out}", *overrides])[0], Session())
+
+
+def load(job: Job, position: int = 0) -> Loaded:
+    sample = job.plan.samples[position]
+    frames = [job.dataset.frames(clip.sequence, clip.numbers, job.protocol.preprocess) for clip in sample.clips]
+    return Loaded(sample, tuple(frames))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
+    """All controls on procedural rooms, judged by COLMAP."""
+    out, session = tmp_path_factory.mktemp("tps"), Session()
+    jobs = {}
+    for name in CONTROLS:
+        job = prepare(compose_runs(["protocol=tps", f"baseline={name}", "limit=10", f"out={out}"])[0], session)
+        execute(job, lambda count: None)
+        jobs[name] = job
+    return jobs
+
+
+def summary(job: Job) -> dict[str, dict[str, float]]:
+    return json.loads((job.folder.path / "summary.json").read_text())["metrics"]  # type: ignore[no-any-return]
+
+
+def rows(job: Job) -> pd.DataFrame:
+    return pd.read_parquet(job.folder.path / "rows.parquet")
+
+
+def test_pairs_are_of_different_sequences_and_the_first_share_none(tmp_path: Path) -> None:
+    samples = prepared(tmp_path, "baseline=static").plan.samples
+    assert all(sample.clips[0].sequence != sample.clips[1].sequence for sample in samples)
+    first_half = [scene for sample in samples[: len(samples) // 2] for scene in sample.scenes]
+    assert len(set(first_half)) == len(first_half)
+    assert {sample.clips[0].sequence for sample in samples} == {sample.clips[1].sequence for sample in samples}
+
+
+def test_targets_are_equally_spaced_and_share_the_middle_with_the_context(tmp_path: Path) -> None:
+    for sample in prepared(tmp_path, "baseline=static", "protocol.span=[32,32]").plan.samples:
+        for clip in sample.clips:
+            first = clip.context[0]
+            assert [number - first for number in clip.context] == [0, 8, 16, 24, 32]
+            assert [number - first for number in clip.target] == [4, 10, 16, 22, 28]
+
+
+@pytest.mark.parametrize(("typed", "answer"), [
+    ("protocol.target=1", "at least 2"),
+    ("dataset.count=1", "2 or more"),
+    ("protocol.span=[1,2]", "room for 5"),
+])  # fmt: skip
+def test_what_cannot_be_compared_is_refused(typed: str, answer: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=answer):
+        prepared(tmp_path, "baseline=static", typed)
+
+
+def test_nothing_but_the_pose_code_passes_from_a_to_b(tmp_path: Path) -> None:
+    """With A's pose code replaced by B's own, the render no longer depends on A at all."""
+    job = prepared(tmp_path, "baseline=warp", "protocol.resolution=64", "limit=2")
+    loaded, method = load(job), job.method
+
+    class BlindToPoses(type(method)):  # type: ignore[misc]
+        def render(self, scene: object, poses: PoseCode) -> Tensor:
+            assert poses.cameras is not None
+            return super().render(scene, PoseCode(cameras=scene.cameras))  # type: ignore[no-any-return, attr-defined]
+
+    other = Loaded(loaded.sample, (load(job, 1).frames[0], loaded.frames[1]))
+    blind = BlindToPoses(None, "cpu")
+    assert torch.equal(job.protocol.render([loaded], blind), job.protocol.render([other], blind))
+    assert not torch.equal(job.protocol.render([loaded], method), job.protocol.render([other], method))
+
+
+def test_a_transferred_pose_is_composed_on_bs_reference(tmp_path: Path) -> None:
+    """The world frame of either clip is nobody's business: moving it changes no pixel of `warp`."""
+    job = prepared(tmp_path, "baseline=warp", "protocol.resolution=64", "limit=1")
+    loaded = load(job)
+    moved_world = invert(loaded.frames[1].cameras.w2c[3])  # type: ignore[union-attr]
+    a = loaded.frames[0]
+    moved = type(a)(a.images, a.numbers, type(a.cameras)(a.cameras.w2c @ moved_world, a.cameras.intrinsics), a.depth)  # type: ignore[union-attr, misc, call-arg]
+    render = job.protocol.render([loaded], job.method)
+    assert torch.allclose(render, job.protocol.render([Loaded(loaded.sample, (moved, loaded.frames[1]))], job.method), atol=1e-3)
+
+
+def test_warp_transfers_poses(results: dict[str, Job]) -> None:
+    found = summary(results["warp"])
+    assert found["auc_exact_signed@20"]["mean"] >= 0.60
+    assert found["exact_psnr_visible"]["mean"] >= 20
+
+
+def test_copy_target_fools_tps_and_the_exact_error_exposes_it(results: dict[str, Job]) -> None:
+    cheat, honest = summary(results["copy_target"]), summary(results["warp"])
+    assert cheat["auc_exact_signed@20"]["mean"] >= 0.99
+    assert cheat["exact_psnr"]["mean"] < honest["exact_psnr"]["mean"] - 5
+
+
+def test_ignoring_the_pose_ends_at_chance_or_as_oracle_failures(results: dict[str, Job]) -> None:
+    for name in ("copy_context", "static"):
+        table, found = rows(results[name]), summary(results[name])
+        with_failures = found["auc_exact_signed@20|failed=90"]
+        assert with_failures["low"] <= chance_floor(20, signed=True)
+        assert set(table["oracle_on_render"]) != {"ok"} or name == "copy_context"
+
+
+def test_shuffled_poses_look_right_and_are_wrong(results: dict[str, Job]) -> None:
+    shuffled, honest = summary(results["shuffled_poses"]), summary(results["warp"])
+    assert shuffled["auc_exact_signed@20|failed=90"]["mean"] < honest["auc_exact_signed@20|failed=90"]["mean"] / 2
+
+
+def test_every_accuracy_can_be_computed_again_from_the_arrays(results: dict[str, Job]) -> None:
+    job, table = results["warp"], rows(results["warp"])
+    for row in table[table["oracle_on_render"] == "ok"].to_dict("records"):
+        arrays = load_file(job.folder.path / "arrays" / f"{row['sample']}.safetensors")
+        error = torch.maximum(arrays["rotation_error_deg"], arrays["translation_error_signed_deg"])
+        assert error.shape == (10,)
+        assert row["auc_exact_signed@20"] == pytest.approx(float((1 - error / 20).clamp(min=0).mean()), abs=1e-9)
+
+
+def test_the_source_of_the_poses_is_in_every_row(results: dict[str, Job]) -> None:
+    assert set(rows(results["warp"])["target_pose"]) == {"transfer"}

@@ -1,0 +1,119 @@
+"""However the work is cut, interrupted or ordered, the rows are the same."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from evalkit.config.compose import compose_runs
+from evalkit.errors import UserError
+from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.store import RunFolder
+
+SMALL = ["protocol=nvs", "protocol.resolution=64", "limit=10", "batch=2", "baseline=warp"]
+
+
+@pytest.fixture(scope="module")
+def session() -> Session:
+    return Session()
+
+
+def finished(overrides: list[str], session: Session) -> Job:
+    job = prepare(compose_runs(overrides)[0], session)
+    execute(job, lambda count: None)
+    return job
+
+
+def parquet(job: Job) -> bytes:
+    return (job.folder.path / "rows.parquet").read_bytes()
+
+
+def test_four_shards_in_any_order_equal_one(tmp_path: Path, session: Session) -> None:
+    whole = finished([*SMALL, f"out={tmp_path}/whole"], session)
+    for index in (2, 0, 3, 1):
+        part = finished([*SMALL, f"out={tmp_path}/parts", f"shard={index}/4"], session)
+    assert parquet(part) == parquet(whole)
+    assert (part.folder.path / "summary.json").read_bytes() == (whole.folder.path / "summary.json").read_bytes()
+
+
+def test_shards_leave_no_summary_before_the_last(tmp_path: Path, session: Session) -> None:
+    job = prepare(compose_runs([*SMALL, f"out={tmp_path}", "shard=0/2"])[0], session)
+    assert execute(job, lambda count: None) is None
+    assert not (job.folder.path / "rows.parquet").exists()
+
+
+def test_batch_size_changes_no_number_beyond_rounding(tmp_path: Path, session: Session) -> None:
+    tables = [
+        pd.read_parquet(finished([*SMALL[:3], "baseline=warp", f"batch={batch}", f"out={tmp_path}/{batch}"], session).folder.path / "rows.parquet")
+        for batch in (1, 8)
+    ]
+    numbers = [table.select_dtypes("number").to_numpy(float) for table in tables]
+    assert np.array_equal(tables[0]["sample"], tables[1]["sample"])
+    np.testing.assert_allclose(numbers[0], numbers[1], rtol=0, atol=1e-6)
+
+
+def test_reversed_order_gives_the_same_table(tmp_path: Path, session: Session) -> None:
+    from evalkit.run.local import LocalEngine
+
+    whole = finished([*SMALL, f"out={tmp_path}/whole"], session)
+    job = prepare(compose_runs([*SMALL, f"out={tmp_path}/reversed"])[0], session)
+    blocks = job.plan.blocks(job.config.shard)[::-1]
+    LocalEngine(job.protocol, job.dataset, job.method, job.folder, False).run(job.plan, blocks, lambda count: None)
+    execute(job, lambda count: None)
+    assert parquet(job) == parquet(whole)
+
+
+def test_a_torn_row_is_computed_again(tmp_path: Path, session: Session) -> None:
+    job = finished([*SMALL, f"out={tmp_path}"], session)
+    before, journal = parquet(job), next((job.folder.path / "rows").glob("*.jsonl"))
+    journal.write_bytes(journal.read_bytes()[:-40])
+    (job.folder.path / "rows.parquet").unlink()
+    execute(job, lambda count: None)
+    assert parquet(job) == before
+
+
+def test_two_processes_cannot_write_one_shard(tmp_path: Path, session: Session) -> None:
+    job = prepare(compose_runs([*SMALL, f"out={tmp_path}"])[0], session)
+    other = RunFolder(job.folder.path, job.folder.writer)
+    with other.claim(), pytest.raises(UserError, match="another process"):
+        execute(job, lambda count: None)
+
+
+def test_killed_runs_end_as_if_never_interrupted(tmp_path: Path, session: Session) -> None:
+    command = [sys.executable, "-m", "evalkit", "run", "protocol=tps", "protocol.resolution=128", "limit=6", "batch=1"]
+    command += ["baseline=warp", "oracle.workers=1"]
+
+    def start(name: str) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "EVALKIT_CACHE": str(tmp_path / f"cache-{name}")}
+        return subprocess.Popen([*command, f"out={tmp_path / name}"], env=environment, stdout=subprocess.DEVNULL)
+
+    assert start("whole").wait(timeout=300) == 0
+    chance, rows_seen = random.Random(0), 0
+    for _ in range(3):
+        process = start("killed")
+        while process.poll() is None and _rows(tmp_path / "killed") <= rows_seen:
+            time.sleep(0.01)
+        time.sleep(chance.uniform(0, 0.4))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        rows_seen = _rows(tmp_path / "killed")
+    assert 0 < rows_seen < 6, "the kills came too late to test anything"
+    assert start("killed").wait(timeout=300) == 0
+    whole, killed = (next((tmp_path / name).rglob("rows.parquet")) for name in ("whole", "killed"))
+    assert killed.read_bytes() == whole.read_bytes()
+    assert {p.name for p in (killed.parent / "arrays").iterdir() if p.suffix == ".safetensors"} == {
+        p.name for p in (whole.parent / "arrays").iterdir()
+    }
+
+
+def _rows(folder: Path) -> int:
+    return sum(journal.read_bytes().count(b"\n") for journal in folder.rglob("rows/*.jsonl"))
