@@ -96,12 +96,12 @@ class Column:
 class Summary:
     """Numbers over all samples, with 95 % intervals clustered by scene.
 
-    ``counts``: samples planned and scored, failures by kind. ``references``: lines that stand beside every
+    ``counts``: failures by kind, printed where they are not zero. ``references``: lines that stand beside every
     method in the table, such as a closed-form chance level. ``notes``: what a reader must know.
     """
 
     metrics: Mapping[str, Interval]
-    counts: Mapping[str, int]
+    counts: Mapping[str, int] = field(default_factory=dict)
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -135,4 +135,3 @@ class Protocol(typing.Protocol):
     def summarise(self, rows: pd.DataFrame) -> Summary:
         """Turn all rows, in the order of their sample ids, into a summary."""
         ...
-

@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
+from evalkit.stats.bootstrap import Interval, mean_interval
 from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.method import Card, TargetPose
-from evalkit.protocol import Summary
-from evalkit.stats.bootstrap import Interval, mean_interval
 
 # PSNR saturates at 100 dB, so that one exact copy among the targets does not make a mean infinite.
 MIN_MSE = 1e-10
@@ -49,7 +48,6 @@ def intervals(rows: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, 
     return dict(zip(values, found, strict=True))
 
 
-def summarise_rows(rows: pd.DataFrame, keys: Sequence[str]) -> Summary:
-    """The summary of a protocol whose numbers are plain means over samples."""
-    scored = rows[rows["status"] == "ok"]
-    return Summary(intervals(scored, {key: scored[key] for key in keys}), counts={})
+def scored_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the samples that could be scored."""
+    return rows[rows["status"] == "ok"]

@@ -19,13 +19,13 @@ from evalkit.config.options import ComponentOptions
 from evalkit.data.dataset import Dataset, SequenceInfo
 from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.errors import SampleError, UserError, did_you_mean
-from evalkit.metrics.image import psnr, ssim
 from evalkit.method import Card, Method, TargetPose
+from evalkit.metrics.image import psnr, ssim
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import Clip, Column, Loaded, Sample, Scored, Summary
 from evalkit.seeds import generator
 from evalkit.views import Views
-from protocols.common import MIN_MSE, first_supported, positions_of, summarise_rows
+from protocols.common import MIN_MSE, first_supported, intervals, positions_of, scored_rows
 from protocols.windows import draw_window
 
 
@@ -95,9 +95,7 @@ class Nvs:
     def samples(self) -> list[Sample]:
         """``clips`` windows of each sequence."""
         return [
-            self._sample(sequence, clip)
-            for sequence in self.dataset.sequences()
-            for clip in range(self.options.clips)
+            self._sample(sequence, clip) for sequence in self.dataset.sequences() for clip in range(self.options.clips)
         ]
 
     def _sample(self, sequence: SequenceInfo, number: int) -> Sample:
@@ -160,13 +158,19 @@ class Nvs:
                     "ssim": float(ssims[i].mean()),
                 },
                 arrays={"psnr": psnrs[i], "ssim": ssims[i]},
+                pictures={
+                    "context": loaded.frames[0].images[list(loaded.sample.clips[0].context_positions)],
+                    "targets": truth[i],
+                    "renders": renders[i],
+                },
             )
             for i, loaded in enumerate(batch)
         ]
 
     def summarise(self, rows: pd.DataFrame) -> Summary:
         """Means over clips, clustered by scene."""
-        return summarise_rows(rows, ["psnr", "ssim"])
+        scored = scored_rows(rows)
+        return Summary({} if scored.empty else intervals(scored, {key: scored[key] for key in ("psnr", "ssim")}))
 
 
 def even_split(n_context: int, n_target: int) -> list[int]:

@@ -10,6 +10,7 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 import torch
+from evalkit.metrics.pose import chance_floor
 from pydantic import Field
 from torch import Tensor
 
@@ -19,14 +20,13 @@ from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.geometry.se3 import relative_to
 from evalkit.method import Card, Method, TargetPose, reference_of
-from evalkit.metrics.pose import chance_floor
-from evalkit.metrics.pose_scores import THRESHOLDS, PoseScores, pose_scores
+from evalkit.metrics.pose_scores import THRESHOLDS, pose_scores
 from evalkit.oracles.oracle import Estimate, Oracle
-from evalkit.protocol import Clip, Column, Loaded, Sample, Scored, Summary
+from evalkit.protocol import Clip, Column, Loaded, Sample, Scored, Summary, Value
 from evalkit.seeds import generator
 from evalkit.views import Frames, Views
-from protocols.common import first_supported, intervals, positions_of
-from protocols.transfer_truth import transfer_error
+from protocols.common import first_supported, intervals, positions_of, scored_rows
+from protocols.transfer_truth import transfer_error, transferred_view
 from protocols.windows import draw_window, equally_spaced
 
 # Window lengths in frames. XFactor's evaluation windows are not published; those of the real data sets are the
@@ -103,9 +103,7 @@ class Tps:
         sequences = self.dataset.sequences()
         if len(sequences) < 2:
             raise UserError(f"tps pairs different sequences: the dataset has {len(sequences)}, expected 2 or more")
-        return [
-            self._sample(a, b, lap) for lap in range(self.options.pairs) for a, b in self._cycle(sequences, lap)
-        ]
+        return [self._sample(a, b, lap) for lap in range(self.options.pairs) for a, b in self._cycle(sequences, lap)]
 
     def _cycle(self, sequences: list[SequenceInfo], lap: int) -> Iterator[tuple[SequenceInfo, SequenceInfo]]:
         order = generator(self.seed, self.name, "cycle", lap).permutation(len(sequences))
@@ -169,7 +167,7 @@ class Tps:
         self, pair: Pair, target: Frames, real: Estimate, render: Estimate, images: Tensor, source: TargetPose
     ) -> Scored:
         scores = pose_scores(render.w2c, real.w2c)
-        row: dict[str, float | int | str | bool | list[str]] = {
+        row: dict[str, Value] = {
             "pose_from": pair.clip_a.sequence,
             "scene_from": pair.clip_b.sequence,
             "target_pose": source.value,
@@ -178,17 +176,23 @@ class Tps:
             **scores.row(),
         }
         arrays = scores.arrays()
+        context_b = pair.b.take(pair.clip_b.context_positions)
+        pictures = {
+            "context frames of B": context_b.images,
+            "targets of A, which give the poses": target.images,
+            "renders of B at the poses of A": images,
+        }
         if target.cameras is not None:
-            truth = target.cameras.w2c.cpu()
-            for name, estimate in (("render_vs_truth", render), ("real_vs_truth", real)):
-                against: PoseScores = pose_scores(estimate.w2c, truth[None])
-                row |= against.row(f"{name}.")
-                arrays |= against.arrays(f"{name}.")
+            for name, estimate in (("render_vs_truth.", render), ("real_vs_truth.", real)):
+                against = pose_scores(estimate.w2c, target.cameras.w2c[None].cpu())
+                row |= against.row(name)
+                arrays |= against.arrays(name)
         if isinstance(self.dataset, KnownWorld):
-            reference = reference_of(torch.tensor([pair.clip_a.context_positions]))
-            motion = relative_to(target_w2c(target), pair.a.cameras.w2c[reference[0]])  # type: ignore[union-attr]
-            row |= transfer_error(self.dataset, pair.b.take(pair.clip_b.context_positions), pair.clip_b, motion, images)
-        return Scored(row, arrays)
+            motion = _motion(pair, target)
+            truth = transferred_view(self.dataset, context_b, pair.clip_b, motion)
+            row |= transfer_error(truth, context_b, motion, images)
+            pictures["exact transfer: B seen along the motion of A"] = truth.images
+        return Scored(row, arrays, pictures)
 
     def summarise(self, rows: pd.DataFrame) -> Summary:
         """Means over pairs whose real clip the oracle could read.
@@ -196,7 +200,9 @@ class Tps:
         Every accuracy stands twice: over the renders the oracle could read, and, marked ``|failed=90``, with
         the others counted as 90 degrees off, which is zero at every threshold.
         """
-        scored = rows[rows["status"] == "ok"]
+        scored = scored_rows(rows)
+        if scored.empty:
+            return Summary({})
         readable = scored[scored["oracle_on_real"] == "ok"]
         failed = readable["oracle_on_render"] != "ok"
         accuracies = [key for key in readable if "@" in key and not key.startswith("real_vs_truth")]
@@ -224,11 +230,11 @@ def _one(estimate: Estimate, index: int) -> Estimate:
     return Estimate(estimate.w2c[index : index + 1], estimate.reasons[index : index + 1])
 
 
-def target_w2c(frames: Frames) -> Tensor:
-    """World-to-camera matrices of frames that must have cameras."""
-    if frames.cameras is None:
-        raise ValueError("these frames have no cameras")
-    return frames.cameras.w2c
+def _motion(pair: Pair, target: Frames) -> Tensor:
+    """A's target cameras [T, 4, 4] relative to A's reference camera, exactly."""
+    assert pair.a.cameras is not None and target.cameras is not None
+    reference = reference_of(torch.tensor([pair.clip_a.context_positions]))
+    return relative_to(target.cameras.w2c, pair.a.cameras.w2c[int(reference)])
 
 
 def _chance() -> dict[str, float]:

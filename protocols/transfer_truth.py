@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
+from evalkit.geometry.projection import visibility
 from torch import Tensor
 
 from evalkit.data.dataset import KnownWorld
-from evalkit.geometry.projection import visibility
 from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.metrics.image import masked_psnr, psnr, ssim
 from evalkit.protocol import Clip
@@ -21,19 +21,15 @@ def transferred_view(world: KnownWorld, context: Frames, clip: Clip, motion: Ten
     return world.view(clip.sequence, motion.to(reference) @ reference, context.images.shape[-1])
 
 
-def transfer_error(
-    world: KnownWorld, context: Frames, clip: Clip, motion: Tensor, renders: Tensor
-) -> dict[str, float]:
+def transfer_error(truth: Frames, context: Frames, motion: Tensor, renders: Tensor) -> dict[str, float]:
     """PSNR and SSIM of renders [T, 3, H, W] against the exact transferred views.
 
     The reference view itself, which every method is given, is left out. ``visible`` counts only pixels whose
     surface at least one context frame of B sees: no method can know the others.
     """
-    truth = transferred_view(world, context, clip, motion)
     assert truth.cameras is not None and truth.depth is not None
     assert context.cameras is not None and context.depth is not None
-    moved = (motion[:, :3, 3].norm(dim=-1) > 0) | (rotation_angle_deg(motion[:, :3, :3]) > 1e-6)
-    moved = moved.to(renders.device)
+    moved = (motion[:, :3, 3].norm(dim=-1) > 1e-6) | (rotation_angle_deg(motion[:, :3, :3]) > 1e-6)
     seen = visibility(truth.depth, truth.cameras, context.depth, context.cameras)
     values = {
         "exact_psnr": psnr(renders, truth.images, min_mse=MIN_MSE),
@@ -41,4 +37,4 @@ def transfer_error(
         "exact_psnr_visible": masked_psnr(renders, truth.images, seen, min_mse=MIN_MSE),
         "exact_visible_fraction": seen.double().mean(dim=(-2, -1)),
     }
-    return {name: float(torch.nanmean(value[moved].double())) for name, value in values.items()}
+    return {name: float(torch.nanmean(value[moved.to(value.device)].double())) for name, value in values.items()}

@@ -72,9 +72,7 @@ def _print(scores: PoseScores, failures: dict[str, str], oracle: dict[str, Any])
     if failures:
         return
     row = scores.row(methods=tuple(AucMethod))
-    table = Table(
-        title=f"True Pose Similarity by {oracle['name']}, percent", box=box.SIMPLE_HEAD, title_justify="left"
-    )
+    table = Table(title=f"True Pose Similarity by {oracle['name']}, percent", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("accuracy")
     for threshold in THRESHOLDS:
         table.add_column(f"@{threshold}°", justify="right")

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
-from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from evalkit.cli.console import console
@@ -29,7 +37,8 @@ def run_product(overrides: Sequence[str]) -> None:
     with _progress() as progress:
         for job in jobs:
             label = f"{job.protocol.name} · {job.config.dataset.name} · {job.config.baseline.name}"
-            task = progress.add_task(label, total=job.shard_size)
+            done, total = job.progress()
+            task = progress.add_task(label, completed=done, total=total)
             summary = execute(job, lambda count, task=task: progress.advance(task, count))  # type: ignore[misc]
             if summary is not None:
                 finished.append((job, summary))

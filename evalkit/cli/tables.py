@@ -75,9 +75,7 @@ def _cell(column: dict[str, Any], summary: dict[str, Any]) -> tuple[str, str]:
 def _columns(group: Sequence[Run]) -> list[dict[str, Any]]:
     """The protocol's columns that hold a number in at least one run."""
     return [
-        column
-        for column in group[0][1]["columns"]
-        if any(_cell(column, summary)[0] != "-" for _, summary in group)
+        column for column in group[0][1]["columns"] if any(_cell(column, summary)[0] != "-" for _, summary in group)
     ]
 
 

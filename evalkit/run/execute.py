@@ -88,9 +88,15 @@ class Job:
     folder: RunFolder
 
     @property
-    def shard_size(self) -> int:
-        """Samples of this process's shard."""
-        return sum(len(block) for block in self.plan.blocks(self.config.shard))
+    def engine(self) -> LocalEngine:
+        """What computes its rows."""
+        return LocalEngine(self.protocol, self.dataset, self.method, self.folder, self.config.save_renders)
+
+    def progress(self) -> tuple[int, int]:
+        """Samples of this process's shard that are done, and all of them."""
+        blocks = self.plan.blocks(self.config.shard)
+        total = sum(len(block) for block in blocks)
+        return total - sum(len(block) for block in self.engine.missing(blocks)), total
 
 
 def prepare(config: RunConfig, session: Session) -> Job:
@@ -131,9 +137,8 @@ def check_card(card: Card, protocol: Protocol, dataset: Dataset, plan: Plan) -> 
         raise UserError(f"baseline '{card.name}' works at protocol.resolution={card.resolution} only")
     counts = {len(clip.context) for sample in plan.samples for clip in sample.clips}
     if card.context_views is not None and not counts <= card.context_views:
-        raise UserError(
-            f"baseline '{card.name}' takes {sorted(card.context_views)} context views, the protocol gives {sorted(counts)}"
-        )
+        takes = sorted(card.context_views)
+        raise UserError(f"baseline '{card.name}' takes {takes} context views, the protocol gives {sorted(counts)}")
 
 
 def execute(job: Job, advance: Callable[[int], None]) -> dict[str, Any] | None:
@@ -141,8 +146,7 @@ def execute(job: Job, advance: Callable[[int], None]) -> dict[str, Any] | None:
 
     Returns the summary as written to summary.json, or None while other shards have rows to give.
     """
-    engine = LocalEngine(job.protocol, job.dataset, job.method, job.folder, job.config.save_renders)
-    engine.run(job.plan, job.plan.blocks(job.config.shard), advance)
+    job.engine.run(job.plan, job.plan.blocks(job.config.shard), advance)
     rows = job.folder.rows()
     if any(sample.id not in rows for sample in job.plan.samples):
         return None

@@ -39,18 +39,27 @@ class LocalEngine:
     folder: RunFolder
     save_renders: bool
 
+    def missing(self, blocks: Sequence[Sequence[Sample]]) -> list[Sequence[Sample]]:
+        """The blocks of which a row, or a render that is to be kept, is not on disk yet."""
+        rows = self.folder.rows()
+
+        def is_done(sample: Sample) -> bool:
+            row = rows.get(sample.id)
+            if row is None or row["status"] != "ok":
+                return row is not None
+            return not self.save_renders or self.folder.has_render(sample.id)
+
+        return [block for block in blocks if not all(is_done(sample) for sample in block)]
+
     def run(self, plan: Plan, blocks: Sequence[Sequence[Sample]], advance: Callable[[int], None]) -> None:
-        """Compute every missing row of ``blocks``; ``advance`` is told how many samples were dealt with."""
+        """Compute what is missing of ``blocks``; ``advance`` is told how many samples each block dealt with."""
         pictured = {sample.id for sample in plan.samples[:PICTURES]}
         with self.folder.claim():
             done = self.folder.rows()
-            missing = [block for block in blocks if any(sample.id not in done for sample in block)]
-            advance(sum(len(block) for block in blocks) - sum(len(block) for block in missing))
             if self.save_renders:
-                self.folder.save_renders_card(
-                    self.method.card.name, self.protocol.target_pose(self.method.card).value
-                )
-            for block, prepared in self._ahead(missing):
+                source = self.protocol.target_pose(self.method.card)
+                self.folder.save_renders_card(self.method.card.name, source.value)
+            for block, prepared in self._ahead(self.missing(blocks)):
                 rows = self._score(prepared, pictured)
                 self.folder.append([row for row in rows if row["sample"] not in done])
                 advance(len(block))

@@ -70,6 +70,8 @@ class RunFolder:
 
     def append(self, rows: Sequence[Row]) -> None:
         """Append rows in one write and wait until they are on disk."""
+        if not rows:
+            return
         lines = "".join(json.dumps(_finite(row), allow_nan=False) + "\n" for row in rows)
         with self._journal.open("ab", buffering=0) as file:
             file.write(lines.encode())
@@ -83,6 +85,10 @@ class RunFolder:
     def save_render(self, sample_id: str, render: Tensor) -> None:
         """Keep a render [T, 3, H, W] exactly."""
         self._write(f"renders/{file_name(sample_id)}.safetensors", _tensors({"renders": render}))
+
+    def has_render(self, sample_id: str) -> bool:
+        """Whether a sample's render is on disk."""
+        return (self.path / "renders" / f"{file_name(sample_id)}.safetensors").exists()
 
     def save_renders_card(self, baseline: str, target_pose: str) -> None:
         """Say beside the renders what made them, for whoever scores them later."""

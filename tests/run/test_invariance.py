@@ -52,22 +52,20 @@ def test_shards_leave_no_summary_before_the_last(tmp_path: Path, session: Sessio
 
 
 def test_batch_size_changes_no_number_beyond_rounding(tmp_path: Path, session: Session) -> None:
-    tables = [
-        pd.read_parquet(finished([*SMALL[:3], "baseline=warp", f"batch={batch}", f"out={tmp_path}/{batch}"], session).folder.path / "rows.parquet")
-        for batch in (1, 8)
-    ]
+    tables = []
+    for batch in (1, 8):
+        job = finished([*SMALL[:3], "baseline=warp", f"batch={batch}", f"out={tmp_path}/{batch}"], session)
+        tables.append(pd.read_parquet(job.folder.path / "rows.parquet"))
     numbers = [table.select_dtypes("number").to_numpy(float) for table in tables]
     assert np.array_equal(tables[0]["sample"], tables[1]["sample"])
     np.testing.assert_allclose(numbers[0], numbers[1], rtol=0, atol=1e-6)
 
 
 def test_reversed_order_gives_the_same_table(tmp_path: Path, session: Session) -> None:
-    from evalkit.run.local import LocalEngine
-
     whole = finished([*SMALL, f"out={tmp_path}/whole"], session)
     job = prepare(compose_runs([*SMALL, f"out={tmp_path}/reversed"])[0], session)
     blocks = job.plan.blocks(job.config.shard)[::-1]
-    LocalEngine(job.protocol, job.dataset, job.method, job.folder, False).run(job.plan, blocks, lambda count: None)
+    job.engine.run(job.plan, blocks, lambda count: None)
     execute(job, lambda count: None)
     assert parquet(job) == parquet(whole)
 
