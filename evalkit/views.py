@@ -85,7 +85,9 @@ class Views:
     frame_numbers: Tensor | None = None
 
     @staticmethod
-    def of(clips: Sequence[Frames], sample_ids: Sequence[str], needs: frozenset[Need], device: torch.device | str) -> Views:
+    def of(
+        clips: Sequence[Frames], sample_ids: Sequence[str], needs: frozenset[Need], device: torch.device | str
+    ) -> Views:
         """Stack clips of equal length and size, keeping of each only what is in ``needs``.
 
         Raises ValueError where a need is not in the data; runs check that before they start.

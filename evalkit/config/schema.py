@@ -11,7 +11,6 @@ from evalkit.config.options import ComponentOptions, Options
 from evalkit.errors import UserError
 from evalkit.registry import Group, load
 
-
 Model = TypeVar("Model", bound=Options)
 
 

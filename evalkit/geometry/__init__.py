@@ -1,0 +1,1 @@
+"""Rigid motions, rays, projection, alignment. Conventions: docs/conventions.md."""
