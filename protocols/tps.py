@@ -10,7 +10,6 @@ from typing import Annotated, NamedTuple
 
 import pandas as pd
 import torch
-from evalkit.metrics.pose import chance_floor
 from pydantic import Field
 from torch import Tensor
 
@@ -20,6 +19,7 @@ from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.geometry.se3 import relative_to
 from evalkit.method import Card, Method, TargetPose, reference_of
+from evalkit.metrics.pose import chance_floor
 from evalkit.metrics.pose_scores import THRESHOLDS, pose_scores
 from evalkit.oracles.oracle import Estimate, Oracle
 from evalkit.protocol import Clip, Column, Loaded, Sample, Scored, Summary, Value
@@ -40,6 +40,8 @@ SPANS = {
     "co3d": (9, 40),
     "objaverse": (9, 40),
 }
+
+TRUTHS_KEPT = 16  # ray-cast clips of recent pairs
 
 
 class TpsOptions(ComponentOptions):
@@ -94,6 +96,7 @@ class Tps:
                 f"{max(options.context, options.target)} different frames"
             )
         self.preprocess = Preprocess(options.resolution, options.preprocess)
+        self._truths: dict[tuple[Clip, Clip], Frames] = {}
 
     def samples(self) -> list[Sample]:
         """Pairs A->B along a random cycle through all sequences, ``pairs`` times round.
@@ -189,10 +192,20 @@ class Tps:
                 arrays |= against.arrays(name)
         if isinstance(self.dataset, KnownWorld):
             motion = _motion(pair, target)
-            truth = transferred_view(self.dataset, context_b, pair.clip_b, motion)
+            truth = self._truth(pair, context_b, motion)
             row |= transfer_error(truth, context_b, motion, images)
             pictures["exact transfer: B seen along the motion of A"] = truth.images
         return Scored(row, arrays, pictures)
+
+    def _truth(self, pair: Pair, context_b: Frames, motion: Tensor) -> Frames:
+        """The exact transferred views; kept for the other methods of the same pass over the data."""
+        key = (pair.clip_a, pair.clip_b)
+        if key not in self._truths:
+            assert isinstance(self.dataset, KnownWorld)
+            while len(self._truths) >= TRUTHS_KEPT:
+                del self._truths[next(iter(self._truths))]
+            self._truths[key] = transferred_view(self.dataset, context_b, pair.clip_b, motion)
+        return self._truths[key]
 
     def summarise(self, rows: pd.DataFrame) -> Summary:
         """Means over pairs whose real clip the oracle could read.

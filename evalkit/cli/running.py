@@ -21,7 +21,7 @@ from evalkit.cli.console import console
 from evalkit.cli.tables import print_tables
 from evalkit.config.compose import ALL_CONTROLS, compose_runs, with_default_baseline
 from evalkit.errors import Unsupported, UserError
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.execute import Job, Session, execute, passes, prepare
 
 
 def run_product(overrides: Sequence[str]) -> None:
@@ -35,18 +35,21 @@ def run_product(overrides: Sequence[str]) -> None:
         console().print(f"[yellow]note:[/] {note}", highlight=False)
     finished: list[tuple[Job, dict[str, Any]]] = []
     with _progress() as progress:
-        for job in jobs:
-            label = f"{job.protocol.name} · {job.config.dataset.name} · {job.config.baseline.name}"
-            done, total = job.progress()
-            task = progress.add_task(label, completed=done, total=total)
-            summary = execute(job, lambda count, task=task: progress.advance(task, count))  # type: ignore[misc]
-            if summary is not None:
-                finished.append((job, summary))
+        for group in passes(jobs):
+            tasks = [_task(progress, job) for job in group]
+            summaries = execute(group, lambda index, count, tasks=tasks: progress.advance(tasks[index], count))  # type: ignore[misc]
+            finished += [(job, summary) for job, summary in zip(group, summaries, strict=True) if summary is not None]
     print_tables([(str(job.folder.path), summary) for job, summary in finished])
     for job in jobs:
         if not any(job is done for done, _ in finished):
             have = len(job.folder.rows())
             console().print(f"{job.folder.path}: {have} of {len(job.plan.samples)} rows; the other shards are to come")
+
+
+def _task(progress: Progress, job: Job) -> TaskID:
+    done, total = job.progress()
+    label = f"{job.protocol.name} · {job.config.dataset.name} · {job.config.baseline.name}"
+    return progress.add_task(label, completed=done, total=total)
 
 
 def _prepare_all(overrides: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:

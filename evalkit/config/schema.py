@@ -56,7 +56,7 @@ class RunConfig(Options):
 
 def options_of(group: Group, name: str) -> type[ComponentOptions]:
     """The options model of a component: the attribute ``Options`` of its class."""
-    model = load(group, name).Options
+    model = getattr(load(group, name), "Options", None)
     if not (isinstance(model, type) and issubclass(model, ComponentOptions)):
         raise TypeError(f"{group} '{name}' must have an attribute Options, a subclass of ComponentOptions")
     return model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from evalkit.oracles.cache import CachedOracle
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import Protocol, Summary
 from evalkit.registry import Group, load
-from evalkit.run.local import LocalEngine
+from evalkit.run.local import Entry, LocalEngine
 from evalkit.run.manifest import code_digest, digest_of, environment
 from evalkit.run.plan import Plan, make_plan
 from evalkit.run.store import Row, RunFolder, index_bytes, table
@@ -88,15 +88,15 @@ class Job:
     folder: RunFolder
 
     @property
-    def engine(self) -> LocalEngine:
-        """What computes its rows."""
-        return LocalEngine(self.protocol, self.dataset, self.method, self.folder, self.config.save_renders)
+    def entry(self) -> Entry:
+        """Its part in a pass over the data."""
+        return Entry(self.method, self.folder, self.config.save_renders)
 
     def progress(self) -> tuple[int, int]:
         """Samples of this process's shard that are done, and all of them."""
         blocks = self.plan.blocks(self.config.shard)
         total = sum(len(block) for block in blocks)
-        return total - sum(len(block) for block in self.engine.missing(blocks)), total
+        return total - sum(len(block) for block in self.entry.missing(blocks)), total
 
 
 def prepare(config: RunConfig, session: Session) -> Job:
@@ -141,12 +141,30 @@ def check_card(card: Card, protocol: Protocol, dataset: Dataset, plan: Plan) -> 
         raise UserError(f"baseline '{card.name}' takes {takes} context views, the protocol gives {sorted(counts)}")
 
 
-def execute(job: Job, advance: Callable[[int], None]) -> dict[str, Any] | None:
-    """Compute this shard's missing rows; once all shards' rows are there, summarise.
+def passes(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Group jobs that differ in their baseline only: one pass over the data serves them all."""
+    groups: dict[str, list[Job]] = {}
+    for job in jobs:
+        groups.setdefault(job.config.model_copy(update={"baseline": None}).model_dump_json(), []).append(job)
+    return list(groups.values())
 
-    Returns the summary as written to summary.json, or None while other shards have rows to give.
+
+def execute(jobs: Sequence[Job], advance: Callable[[int, int], None]) -> list[dict[str, Any] | None]:
+    """Compute the missing rows of one pass, see `passes`; summarise each run of which all rows are there.
+
+    ``advance(job, samples)`` is told of progress. Returns each summary as written to summary.json, or None while
+    other shards have rows to give.
     """
-    job.engine.run(job.plan, job.plan.blocks(job.config.shard), advance)
+    first = jobs[0]
+    for job in jobs:
+        if job.config.save_renders:
+            job.folder.save_renders_card(job.method.card.name, job.protocol.target_pose(job.method.card).value)
+    engine = LocalEngine(first.protocol, first.dataset, [job.entry for job in jobs])
+    engine.run(first.plan, first.plan.blocks(first.config.shard), advance)
+    return [_finish(job) for job in jobs]
+
+
+def _finish(job: Job) -> dict[str, Any] | None:
     rows = job.folder.rows()
     if any(sample.id not in rows for sample in job.plan.samples):
         return None

@@ -1,15 +1,16 @@
-"""The local engine: loads ahead, renders, scores, and puts down each row as soon as it is known."""
+"""The local engine: one pass over the data scores every method, and each row is put down as soon as it is known."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from evalkit.data.dataset import Dataset
 from evalkit.errors import SampleError
 from evalkit.method import Method
 from evalkit.protocol import Loaded, Protocol, Sample
@@ -18,28 +19,18 @@ from evalkit.run.plan import Plan
 from evalkit.run.store import Row, RunFolder
 
 PICTURES = 2  # samples at the head of the plan that get a contact sheet
+Block = Sequence[Sample]
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A block on its way: what could be loaded and rendered, and rows for what could not."""
+class Entry:
+    """One method's part in a pass: the method, and the run that its rows go to."""
 
-    loaded: list[Loaded]
-    renders: list[Tensor]
-    failed: list[Row]
-
-
-@dataclass(frozen=True)
-class LocalEngine:
-    """Runs the blocks of one shard in this process; block n + 1 is loaded and rendered while n is scored."""
-
-    protocol: Protocol
-    dataset: Any
     method: Method
     folder: RunFolder
     save_renders: bool
 
-    def missing(self, blocks: Sequence[Sequence[Sample]]) -> list[Sequence[Sample]]:
+    def missing(self, blocks: Sequence[Block]) -> list[Block]:
         """The blocks of which a row, or a render that is to be kept, is not on disk yet."""
         rows = self.folder.rows()
 
@@ -51,53 +42,64 @@ class LocalEngine:
 
         return [block for block in blocks if not all(is_done(sample) for sample in block)]
 
-    def run(self, plan: Plan, blocks: Sequence[Sequence[Sample]], advance: Callable[[int], None]) -> None:
-        """Compute what is missing of ``blocks``; ``advance`` is told how many samples each block dealt with."""
+
+@dataclass(frozen=True)
+class Prepared:
+    """A block on its way through one method: what could be rendered, and rows for what could not."""
+
+    loaded: list[Loaded]
+    renders: list[Tensor]
+    failed: list[Row]
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """Runs blocks in this process: while one is scored, the next is loaded, once, and rendered by every method."""
+
+    protocol: Protocol
+    dataset: Dataset
+    entries: Sequence[Entry]
+
+    def run(self, plan: Plan, blocks: Sequence[Block], advance: Callable[[int, int], None]) -> None:
+        """Compute what is missing of ``blocks``; ``advance(entry, samples)`` is told what is done."""
         pictured = {sample.id for sample in plan.samples[:PICTURES]}
-        with self.folder.claim():
-            done = self.folder.rows()
-            if self.save_renders:
-                source = self.protocol.target_pose(self.method.card)
-                self.folder.save_renders_card(self.method.card.name, source.value)
-            for block, prepared in self._ahead(self.missing(blocks)):
-                rows = self._score(prepared, pictured)
-                self.folder.append([row for row in rows if row["sample"] not in done])
-                advance(len(block))
+        with ExitStack() as claims:
+            for entry in self.entries:
+                claims.enter_context(entry.folder.claim())
+            known = [entry.folder.rows() for entry in self.entries]
+            work = self._work(blocks)
+            for (block, _), prepared in zip(work, self._ahead(work), strict=True):
+                for index, part in prepared.items():
+                    entry = self.entries[index]
+                    rows = self._score(entry, part, pictured)
+                    entry.folder.append([row for row in rows if row["sample"] not in known[index]])
+                    advance(index, len(block))
 
-    def _ahead(self, blocks: Sequence[Sequence[Sample]]) -> Iterator[tuple[Sequence[Sample], Prepared]]:
+    def _work(self, blocks: Sequence[Block]) -> list[tuple[Block, list[int]]]:
+        """Each block with the entries that still want it."""
+        wanted = [{block[0].id for block in entry.missing(blocks)} for entry in self.entries]
+        work = [(block, [i for i, ids in enumerate(wanted) if block[0].id in ids]) for block in blocks]
+        return [(block, entries) for block, entries in work if entries]
+
+    def _ahead(self, work: Sequence[tuple[Block, list[int]]]) -> Iterator[dict[int, Prepared]]:
+        """Prepare each block in a thread of its own, one block ahead of whoever consumes them."""
         with ThreadPoolExecutor(max_workers=1) as pool:
-            upcoming = pool.submit(self._prepare, blocks[0]) if blocks else None
-            for position, block in enumerate(blocks):
-                assert upcoming is not None
-                prepared = upcoming.result()
-                if position + 1 < len(blocks):
-                    upcoming = pool.submit(self._prepare, blocks[position + 1])
-                yield block, prepared
+            upcoming = [pool.submit(self._prepare, *item) for item in work[:1]]
+            for position in range(len(work)):
+                prepared = upcoming.pop().result()
+                upcoming = [pool.submit(self._prepare, *item) for item in work[position + 1 : position + 2]]
+                yield prepared
 
-    @torch.inference_mode()
-    def _prepare(self, block: Sequence[Sample]) -> Prepared:
-        loaded, failed = [], []
+    @torch.no_grad()
+    def _prepare(self, block: Block, entries: list[int]) -> dict[int, Prepared]:
+        loaded: list[Loaded] = []
+        failed: list[Row] = []
         for sample in block:
             try:
                 loaded.append(self._load(sample))
             except SampleError as error:
                 failed.append(_failed_row(sample, error))
-        try:
-            renders = list(self._render(loaded)) if loaded else []
-        except SampleError:
-            return self._prepare_singly(loaded, failed)
-        return Prepared(loaded, renders, failed)
-
-    def _prepare_singly(self, loaded: list[Loaded], failed: list[Row]) -> Prepared:
-        """One sample of a block cannot be rendered: find out which, and render the others."""
-        kept, renders = [], []
-        for one in loaded:
-            try:
-                renders.extend(self._render([one]))
-                kept.append(one)
-            except SampleError as error:
-                failed = [*failed, _failed_row(one.sample, error)]
-        return Prepared(kept, renders, failed)
+        return {index: self._render_all(self.entries[index].method, loaded, failed) for index in entries}
 
     def _load(self, sample: Sample) -> Loaded:
         if sample.problem:
@@ -105,27 +107,41 @@ class LocalEngine:
         frames = [self.dataset.frames(clip.sequence, clip.numbers, self.protocol.preprocess) for clip in sample.clips]
         return Loaded(sample, tuple(frames))
 
-    def _render(self, loaded: list[Loaded]) -> Tensor:
-        renders = self.protocol.render(loaded, self.method)
+    def _render_all(self, method: Method, loaded: list[Loaded], failed: list[Row]) -> Prepared:
+        try:
+            return Prepared(loaded, list(self._render(method, loaded)) if loaded else [], failed)
+        except SampleError:
+            pass  # one of them cannot be rendered: find out which, and render the others singly
+        kept, renders, failed = [], [], [*failed]
+        for one in loaded:
+            try:
+                renders.extend(self._render(method, [one]))
+                kept.append(one)
+            except SampleError as error:
+                failed.append(_failed_row(one.sample, error))
+        return Prepared(kept, renders, failed)
+
+    def _render(self, method: Method, loaded: list[Loaded]) -> Tensor:
+        renders = self.protocol.render(loaded, method)
         if renders.isnan().any():
             raise SampleError("the method rendered NaN pixels")
         if renders.min() < -1e-3 or renders.max() > 1 + 1e-3:
-            raise ValueError(f"{self.method.card.name} rendered pixels outside [0, 1]")
+            raise ValueError(f"{method.card.name} rendered pixels outside [0, 1]")
         return renders.clamp(0, 1)
 
-    @torch.inference_mode()
-    def _score(self, prepared: Prepared, pictured: set[str]) -> list[Row]:
+    @torch.no_grad()
+    def _score(self, entry: Entry, prepared: Prepared, pictured: set[str]) -> list[Row]:
         rows = list(prepared.failed)
         if not prepared.loaded:
             return rows
-        source = self.protocol.target_pose(self.method.card)
+        source = self.protocol.target_pose(entry.method.card)
         scored = self.protocol.score(prepared.loaded, torch.stack(prepared.renders), source)
         for one, render, outcome in zip(prepared.loaded, prepared.renders, scored, strict=True):
-            self.folder.save_arrays(one.sample.id, outcome.arrays)
-            if self.save_renders:
-                self.folder.save_render(one.sample.id, render)
+            entry.folder.save_arrays(one.sample.id, outcome.arrays)
+            if entry.save_renders:
+                entry.folder.save_render(one.sample.id, render)
             if one.sample.id in pictured and outcome.pictures:
-                self.folder.save_picture(one.sample.id, contact_sheet(outcome.pictures))
+                entry.folder.save_picture(one.sample.id, contact_sheet(outcome.pictures))
             rows.append({**_head(one.sample), "status": "ok", "reason": "", **outcome.row})
         return rows
 

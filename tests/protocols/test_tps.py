@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from evalkit.metrics.pose import chance_floor
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -17,6 +16,7 @@ from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import PoseCode
+from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import Loaded
 from evalkit.run.execute import Job, Session, execute, prepare
 from evalkit.views import Cameras
@@ -38,12 +38,10 @@ def load(job: Job, position: int = 0) -> Loaded:
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
     """All controls on procedural rooms, judged by COLMAP."""
     out, session = tmp_path_factory.mktemp("tps"), Session()
-    jobs = {}
-    for name in CONTROLS:
-        job = prepare(compose_runs(["protocol=tps", f"baseline={name}", "limit=10", f"out={out}"])[0], session)
-        execute(job, lambda count: None)
-        jobs[name] = job
-    return jobs
+    settings = [["protocol=tps", f"baseline={name}", "limit=10", f"out={out}"] for name in CONTROLS]
+    jobs = [prepare(compose_runs(each)[0], session) for each in settings]
+    execute(jobs, lambda index, count: None)
+    return dict(zip(CONTROLS, jobs, strict=True))
 
 
 def summary(job: Job) -> dict[str, dict[str, float]]:

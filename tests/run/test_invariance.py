@@ -17,6 +17,7 @@ import pytest
 from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.local import LocalEngine
 from evalkit.run.store import RunFolder
 
 SMALL = ["protocol=nvs", "protocol.resolution=64", "limit=10", "batch=2", "baseline=warp"]
@@ -29,7 +30,7 @@ def session() -> Session:
 
 def finished(overrides: list[str], session: Session) -> Job:
     job = prepare(compose_runs(overrides)[0], session)
-    execute(job, lambda count: None)
+    execute([job], lambda index, count: None)
     return job
 
 
@@ -47,7 +48,7 @@ def test_four_shards_in_any_order_equal_one(tmp_path: Path, session: Session) ->
 
 def test_shards_leave_no_summary_before_the_last(tmp_path: Path, session: Session) -> None:
     job = prepare(compose_runs([*SMALL, f"out={tmp_path}", "shard=0/2"])[0], session)
-    assert execute(job, lambda count: None) is None
+    assert execute([job], lambda index, count: None) == [None]
     assert not (job.folder.path / "rows.parquet").exists()
 
 
@@ -65,8 +66,8 @@ def test_reversed_order_gives_the_same_table(tmp_path: Path, session: Session) -
     whole = finished([*SMALL, f"out={tmp_path}/whole"], session)
     job = prepare(compose_runs([*SMALL, f"out={tmp_path}/reversed"])[0], session)
     blocks = job.plan.blocks(job.config.shard)[::-1]
-    job.engine.run(job.plan, blocks, lambda count: None)
-    execute(job, lambda count: None)
+    LocalEngine(job.protocol, job.dataset, [job.entry]).run(job.plan, blocks, lambda index, count: None)
+    execute([job], lambda index, count: None)
     assert parquet(job) == parquet(whole)
 
 
@@ -75,7 +76,7 @@ def test_a_torn_row_is_computed_again(tmp_path: Path, session: Session) -> None:
     before, journal = parquet(job), next((job.folder.path / "rows").glob("*.jsonl"))
     journal.write_bytes(journal.read_bytes()[:-40])
     (job.folder.path / "rows.parquet").unlink()
-    execute(job, lambda count: None)
+    execute([job], lambda index, count: None)
     assert parquet(job) == before
 
 
@@ -83,7 +84,7 @@ def test_two_processes_cannot_write_one_shard(tmp_path: Path, session: Session) 
     job = prepare(compose_runs([*SMALL, f"out={tmp_path}"])[0], session)
     other = RunFolder(job.folder.path, job.folder.writer)
     with other.claim(), pytest.raises(UserError, match="another process"):
-        execute(job, lambda count: None)
+        execute([job], lambda index, count: None)
 
 
 def test_killed_runs_end_as_if_never_interrupted(tmp_path: Path, session: Session) -> None:
