@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from evalkit.geometry.projection import fill_holes, forward_splat
 from torch import Tensor
 
 from evalkit.config.options import ComponentOptions
+from evalkit.geometry.projection import fill_holes, forward_splat
 from evalkit.geometry.se3 import relative_to
 from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose, reference_of
 from evalkit.seeds import generator
@@ -113,7 +113,7 @@ class CopyTarget:
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
         """Unpack the image from the pose."""
         assert poses.latent is not None
-        return poses.latent.unflatten(-1, scene)
+        return poses.latent.reshape(*poses.latent.shape[:2], *scene)
 
 
 @dataclass(frozen=True)

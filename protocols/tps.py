@@ -218,12 +218,12 @@ class Tps:
             return Summary({})
         readable = scored[scored["oracle_on_real"] == "ok"]
         failed = readable["oracle_on_render"] != "ok"
-        accuracies = [key for key in readable if "@" in key and not key.startswith("real_vs_truth")]
+        accuracies = [key for key in map(str, readable) if "@" in key and not key.startswith("real_vs_truth")]
         values = {key: readable[key] for key in accuracies}
         values |= {f"{key}|failed=90": readable[key].mask(failed, 0.0) for key in accuracies}
         values["oracle_failed"] = failed.astype(float)
         metrics = intervals(readable, values)
-        of_all = [key for key in scored if key.startswith(("exact_", "real_vs_truth"))]
+        of_all = [key for key in map(str, scored) if key.startswith(("exact_", "real_vs_truth"))]
         metrics |= intervals(scored, {key: scored[key] for key in of_all})
         return Summary(
             metrics,
@@ -236,7 +236,8 @@ class Tps:
 
 
 def _pair(loaded: Loaded) -> Pair:
-    return Pair(*loaded.frames, *loaded.sample.clips)
+    (a, b), (clip_a, clip_b) = loaded.frames, loaded.sample.clips
+    return Pair(a, b, clip_a, clip_b)
 
 
 def _one(estimate: Estimate, index: int) -> Estimate:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from rich.table import Table
 
+from evalkit.cache import cache_folder
 from evalkit.cli.console import console
 
 # Package, what it is for, what to type when it is missing.
 PACKAGES = (
     ("torch", "everything", "pip install -c constraints.txt -e ."),
-    ("torchvision", "matches torch", "pip install -c constraints.txt -e ."),
     ("pycolmap", "oracle=colmap", "pip install pycolmap"),
     ("av", "videos in dataset=folder", "pip install 'evalkit[video]'"),
 )
@@ -22,8 +22,6 @@ PACKAGES = (
 
 def print_report() -> None:
     """Print one line for each package, the devices, and the cache folder."""
-    from evalkit.run.execute import cache_folder
-
     table = Table(box=None, show_header=False)
     table.add_row("python", platform.python_version(), "")
     for package, purpose, command in PACKAGES:

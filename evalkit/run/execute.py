@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +11,7 @@ from typing import Any
 import torch
 import yaml
 
+from evalkit.cache import cache_folder
 from evalkit.config.options import ComponentOptions
 from evalkit.config.schema import RunConfig
 from evalkit.data.dataset import Dataset
@@ -25,11 +25,6 @@ from evalkit.run.local import Entry, LocalEngine
 from evalkit.run.manifest import code_digest, digest_of, environment
 from evalkit.run.plan import Plan, make_plan
 from evalkit.run.store import Row, RunFolder, index_bytes, table
-
-
-def cache_folder() -> Path:
-    """Where answers and downloads are kept between runs: ``EVALKIT_CACHE``, else ``~/.cache/evalkit``."""
-    return Path(os.environ.get("EVALKIT_CACHE", "~/.cache/evalkit")).expanduser()
 
 
 def pick_device(name: str) -> torch.device:

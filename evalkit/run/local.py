@@ -112,7 +112,9 @@ class LocalEngine:
             return Prepared(loaded, list(self._render(method, loaded)) if loaded else [], failed)
         except SampleError:
             pass  # one of them cannot be rendered: find out which, and render the others singly
-        kept, renders, failed = [], [], [*failed]
+        kept: list[Loaded] = []
+        renders: list[Tensor] = []
+        failed = [*failed]
         for one in loaded:
             try:
                 renders.extend(self._render(method, [one]))

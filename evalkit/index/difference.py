@@ -1,0 +1,62 @@
+"""How two lists differ."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalkit.index.entries import Entry, Index
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Two indices compared, by the ids of their entries; each field is a sorted list of ids.
+
+    ``only_a``, ``only_b``: usable in one alone; of these, ``skipped_by_b``, ``skipped_by_a`` are named by the
+    other without frames. Of the ``common``: ``same_frames`` in the same roles, ``same_context`` alone with
+    other targets, ``same_start`` in the first context frame. ``same_entry``: equal to the last detail, order of
+    frames and overlap included.
+    """
+
+    a: str
+    b: str
+    common: tuple[str, ...]
+    only_a: tuple[str, ...]
+    only_b: tuple[str, ...]
+    skipped_by_a: tuple[str, ...]
+    skipped_by_b: tuple[str, ...]
+    same_frames: tuple[str, ...]
+    same_context: tuple[str, ...]
+    same_start: tuple[str, ...]
+    same_entry: tuple[str, ...]
+    equal: bool
+
+
+def compare(a: Index, b: Index) -> Difference:
+    """Compare two indices; the order of their scenes does not matter.
+
+    ``equal`` where both evaluate the same entries and skip the same scenes.
+    """
+    left, right = ({entry.id: entry for entry in index.entries} for index in (a, b))
+    common = sorted(left.keys() & right.keys())
+    pairs = [(left[key], right[key]) for key in common]
+    only_a, only_b = sorted(left.keys() - right.keys()), sorted(right.keys() - left.keys())
+    same_entry = tuple(x.id for x, y in pairs if x == y)
+    alike = not only_a and not only_b and len(same_entry) == len(common)
+    return Difference(
+        a=a.name,
+        b=b.name,
+        common=tuple(common),
+        only_a=tuple(only_a),
+        only_b=tuple(only_b),
+        skipped_by_a=tuple(sorted(set(only_b) & set(a.skipped))),
+        skipped_by_b=tuple(sorted(set(only_a) & set(b.skipped))),
+        same_frames=tuple(x.id for x, y in pairs if _same_context(x, y) and set(x.target) == set(y.target)),
+        same_context=tuple(x.id for x, y in pairs if _same_context(x, y) and set(x.target) != set(y.target)),
+        same_start=tuple(x.id for x, y in pairs if min(x.context) == min(y.context)),
+        same_entry=same_entry,
+        equal=alike and set(a.skipped) == set(b.skipped) and a.target_every == b.target_every,
+    )
+
+
+def _same_context(x: Entry, y: Entry) -> bool:
+    return set(x.context) == set(y.context)
