@@ -6,7 +6,7 @@ from functools import cache
 
 from rich.console import Console
 
-WIDTH_OF_FILES = 120
+WIDTH_OF_FILES = 132
 
 
 @cache

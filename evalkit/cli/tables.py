@@ -61,15 +61,15 @@ def _coverage(summary: dict[str, Any]) -> str:
 
 
 def _cell(column: dict[str, Any], summary: dict[str, Any]) -> tuple[str, str]:
-    """The mean, and its 95 % interval where one can be estimated."""
+    """The mean, and its 95 % interval with a digit less, where one can be estimated."""
     interval = summary["metrics"].get(column["key"])
     if interval is None or interval["mean"] is None:
         return "-", ""
-    mean, low, high = (
-        None if interval[key] is None else f"{interval[key] * column['scale']:.{column['digits']}f}"
-        for key in ("mean", "low", "high")
-    )
-    return str(mean), "" if low is None or high is None else f"{low}…{high}"
+    mean = f"{interval['mean'] * column['scale']:.{column['digits']}f}"
+    if interval["low"] is None or interval["high"] is None:
+        return mean, ""
+    low, high = (f"{interval[end] * column['scale']:.{column['digits'] - 1}f}" for end in ("low", "high"))
+    return mean, f"{low}–{high}"
 
 
 def _columns(group: Sequence[Run]) -> list[dict[str, Any]]:

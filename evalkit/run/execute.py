@@ -164,9 +164,7 @@ def _finish(job: Job) -> dict[str, Any] | None:
     if any(sample.id not in rows for sample in job.plan.samples):
         return None
     planned = [rows[sample.id] for sample in job.plan.samples]
-    summary = _summary(job, job.protocol.summarise(table(planned)), planned)
-    job.folder.finish(planned, summary)
-    return summary
+    return job.folder.finish(planned, _summary(job, job.protocol.summarise(table(planned)), planned))
 
 
 def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:

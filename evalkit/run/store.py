@@ -108,10 +108,12 @@ class RunFolder:
                     raise UserError(f"{journal}: sample {sample_id} has two different rows; delete one file")
         return found
 
-    def finish(self, rows: Iterable[Row], summary: dict[str, Any]) -> None:
-        """Write rows.parquet, sorted by sample id, and summary.json."""
+    def finish(self, rows: Iterable[Row], summary: dict[str, Any]) -> dict[str, Any]:
+        """Write rows.parquet, sorted by sample id, and summary.json; return the latter as it can be read again."""
         self._write("rows.parquet", table(rows).to_parquet(index=False))
-        self._write("summary.json", _json(_finite(summary)))
+        readable: dict[str, Any] = _finite(summary)
+        self._write("summary.json", _json(readable))
+        return readable
 
     def _write(self, name: str, content: bytes) -> None:
         write_atomically(self.path / name, content, self.writer)

@@ -1,9 +1,10 @@
 """Means with bootstrap intervals that treat a scene, not a row, as the unit that was sampled.
 
 Rows of one scene are alike, and counting them as independent makes intervals too narrow. A row may also touch
-several scenes (a pose is carried from A to B); then the scenes are crossed, and the pigeonhole bootstrap (Owen,
-Annals of Applied Statistics 2007) draws scenes with replacement and weighs a row by the product of the counts of
-its scenes. With one scene a row it is the ordinary cluster bootstrap. It errs on the wide side, never the narrow.
+several scenes (a pose is carried from A to B). Where rows then still fall into groups that share no scene, such as
+disjoint pairs, those groups are drawn: the ordinary cluster bootstrap. Where scenes are crossed, so that there are
+fewer than `MIN_GROUPS` groups, the pigeonhole bootstrap (Owen, Annals of Applied Statistics 2007) draws scenes and
+weighs a row by the product of the counts of its scenes; it errs on the wide side, never the narrow.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 Floats = NDArray[np.float64]
 
+MIN_GROUPS = 5  # with fewer, groups are too few to draw from, and their scenes are drawn instead
 _BLOCK = 250  # draws held in memory at once
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean, its interval, and what it stands on: ``n`` rows of ``scenes`` distinct scenes."""
+    """A mean, its interval, and what it stands on: ``n`` rows of ``scenes`` scenes, or groups, that were drawn."""
 
     mean: float
     low: float
@@ -84,7 +88,7 @@ class _Cells:
         if any(isinstance(row, str) or not row for row in scenes):
             raise ValueError("every row needs a tuple of at least one scene name")
         groups: dict[tuple[str, ...], list[int]] = {}
-        for row, touched in enumerate(scenes):
+        for row, touched in enumerate(_units(scenes)):
             groups.setdefault(tuple(sorted(set(touched))), []).append(row)
         cells = [groups[key] for key in sorted(groups)]
         names = sorted({name for key in groups for name in key})
@@ -110,6 +114,20 @@ class _Cells:
                 if counts.any():
                     means = means + np.where(weights @ counts > 0, sign, 0.0)
         return means
+
+
+def _units(scenes: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """What is drawn for each row: its group, named by its first scene, or its scenes where groups are too few."""
+    names = sorted({name for row in scenes for name in row})
+    position = {name: i for i, name in enumerate(names)}
+    links = [(position[row[0]], position[name]) for row in scenes for name in row]
+    starts, ends = zip(*links, strict=True) if links else ((), ())
+    graph = coo_array((np.ones(len(links)), (starts, ends)), shape=(len(names), len(names)))
+    count, group = connected_components(graph, directed=False)
+    if count < MIN_GROUPS:
+        return [tuple(row) for row in scenes]
+    first = {int(label): name for name, label in zip(reversed(names), reversed(group), strict=True)}
+    return [(first[int(group[position[row[0]]])],) for row in scenes]
 
 
 def _intervals(cells: _Cells, seed: int, draws: int, level: float) -> list[Interval]:

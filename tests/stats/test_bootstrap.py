@@ -47,6 +47,15 @@ def test_pairs_that_share_scenes_are_covered_too() -> None:
     assert covered / 200 >= 0.90
 
 
+def test_disjoint_pairs_are_as_good_as_single_scenes() -> None:
+    values = np.random.default_rng(5).standard_normal((30, 1))
+    pairs = [(f"a{k:02d}", f"b{k:02d}") for k in range(30)]
+    assert repr(mean_interval(values, pairs)) == repr(mean_interval(values, [(a,) for a, _ in pairs]))
+    crossed = [(f"a{k:02d}", f"a{(k + 1) % 30:02d}") for k in range(30)]
+    (wide,), (narrow,) = mean_interval(values, crossed), mean_interval(values, pairs)
+    assert wide.high - wide.low > narrow.high - narrow.low
+
+
 def test_one_row_a_scene_is_the_ordinary_percentile_bootstrap() -> None:
     values = np.random.default_rng(2).gamma(2.0, size=80)
     (found,) = mean_interval(values[:, None], [(f"s{k}",) for k in range(80)], draws=20_000)
