@@ -84,12 +84,17 @@ def turned_inside_out(state: Bundle) -> Bundle:
 
 
 def at_focal_ratio(state: Bundle, ratio: float) -> Bundle:
-    """Multiply the focal length and move the scene away by as much, which keeps its relief (a dolly zoom)."""
+    """Multiply the focal length and move the scene away by as much, which keeps its relief (a dolly zoom).
+
+    Every frame goes on seeing the median point where it saw it.
+    """
     centred = seen_from_middle(state)
-    away = (ratio - 1) * np.median(centred.points[..., 2], axis=1)
+    median = np.median(centred.points, axis=1)
+    depth = np.einsum("hvi,hi->hv", centred.w2c[..., 2, :3], median) + centred.w2c[..., 2, 3]
+    away = (ratio - 1) * median[:, 2]
     points, w2c = centred.points.copy(), centred.w2c.copy()
     points[..., 2] += away[:, None]
-    w2c[..., 2, 3] += away[:, None]
+    w2c[..., 2, 3] += (ratio - 1) * depth
     w2c[..., :3, 3] -= centred.w2c[..., :3, 2] * away[:, None, None]
     return Bundle(w2c, points, centred.focal * ratio)
 

@@ -41,7 +41,7 @@ def evalkit(*arguments: str) -> str:
         ("protocol.profile=dl3vd", "did you mean 'dl3dv'?"),
         ("protocol.span=[3,4]", "room for 8"),
         ("protocol.sampling=[even", "cannot read"),
-        ("protocol.target_pose=joint", "baseline"),
+        ("protocol.target_pose=joint", "static offers given"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line(typed: str, answer: str, tmp_path: Path) -> None:

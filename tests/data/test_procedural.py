@@ -1,0 +1,259 @@
+"""Statements about the procedural worlds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from evalkit.data.dataset import Dataset, KnownWorld
+from evalkit.data.preprocess import Preprocess, Profile
+from evalkit.data.procedural.dataset import Procedural, ProceduralOptions, plan_world
+from evalkit.data.procedural.dice import Dice
+from evalkit.data.procedural.paths import CLEAR_BALL, MARGIN, PATH_DIAMETER, TURNTABLE_DISTANCE, rotation
+from evalkit.data.procedural.solids import Plan, Solid
+from evalkit.data.procedural.worlds.rooms import distance_to
+from evalkit.errors import SampleError, UserError
+from evalkit.geometry.rays import world_rays
+from evalkit.geometry.se3 import invert, relative_to, rotation_angle_deg
+
+SMALL = Preprocess(64, Profile.PIXELSPLAT)
+WORLDS = ("rooms", "orbits", "turntable")
+
+
+def make(world: str, split: str = "test", count: int = 4, seed: int = 0) -> Procedural:
+    options = {"world": world, "split": split, "count": count, "length": 97, "seed": seed}
+    return Procedural(ProceduralOptions(name="procedural", profile="procedural", **options), "cpu")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=WORLDS)
+def data(request: pytest.FixtureRequest) -> Procedural:
+    return make(request.param)
+
+
+@pytest.fixture
+def threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def first(data: Procedural) -> str:
+    return data.sequences()[0].name
+
+
+def centres(w2c: Tensor) -> Tensor:
+    return invert(w2c)[..., :3, 3]
+
+
+def plans(world: str, count: int) -> list[tuple[Plan, Tensor]]:
+    made = [plan_world(world, Dice(world, "test", 0, i), 97) for i in range(count)]
+    return [(plan, torch.from_numpy(path)) for plan, path, _ in made]
+
+
+def test_it_is_a_dataset_of_a_known_world(data: Procedural) -> None:
+    assert isinstance(data, Dataset)
+    assert isinstance(data, KnownWorld)
+    frames = data.frames(first(data), [0, 96], SMALL)
+    assert frames.images.shape == (2, 3, 64, 64)
+    assert frames.images.dtype == torch.float32
+    assert 0 <= frames.images.min() < frames.images.max() <= 1
+    assert frames.cameras is not None
+    assert frames.cameras.w2c.dtype == torch.float64
+
+
+def test_a_frame_has_the_same_pixels_whatever_it_is_rendered_with(data: Procedural, threads: None) -> None:
+    name = first(data)
+    torch.set_num_threads(1)
+    together = data.frames(name, range(10), Preprocess(72, Profile.PIXELSPLAT))
+    for threads_now in (1, 2):
+        torch.set_num_threads(threads_now)
+        again = make(data.options.world, count=1)  # bakes its light with this many threads
+        alone = again.frames(name, [3], Preprocess(72, Profile.PIXELSPLAT))
+        assert torch.equal(alone.images[0], together.images[3])
+        assert alone.depth is not None
+        assert together.depth is not None
+        assert torch.equal(alone.depth[0], together.depth[3])
+
+
+def test_a_sequence_does_not_depend_on_how_many_there_are() -> None:
+    few, many = make("rooms", count=2), make("rooms", count=50)
+    name = few.sequences()[1].name
+    assert torch.equal(few.frames(name, [5], SMALL).images, many.frames(name, [5], SMALL).images)
+    assert few.digest() != many.digest()
+
+
+def test_splits_and_seeds_share_no_world() -> None:
+    paths = [
+        plan_world("rooms", Dice("rooms", split, seed, i), 2)[1]
+        for split in ("train", "val", "test")
+        for seed in (0, 1)
+        for i in range(20)
+    ]
+    assert len({path.tobytes() for path in paths}) == len(paths)
+    names = [{info.name for info in make("rooms", split).sequences()} for split in ("train", "val", "test")]
+    assert not names[0] & names[1] | names[0] & names[2] | names[1] & names[2]
+
+
+def test_unknown_sequences_and_frames_are_refused(data: Procedural) -> None:
+    with pytest.raises(UserError, match="did you mean"):
+        data.frames(first(data) + "0", [0], SMALL)
+    with pytest.raises(SampleError, match="outside"):
+        data.frames(first(data), [97], SMALL)
+
+
+def scalar_hit(solid: Solid, origin: np.ndarray, ray: np.ndarray, inside: bool) -> float:  # type: ignore[type-arg]
+    """Distance to one solid, with intervals and polynomial roots, in float64."""
+    c, s = math.cos(solid.yaw), math.sin(solid.yaw)
+    turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    o, d = turn @ (origin - np.array(solid.centre)), turn @ ray
+    near, far = -math.inf, math.inf
+    for axis in (2,) if solid.quadric else (0, 1, 2):
+        ends = sorted((sign * solid.half[axis] - o[axis]) / d[axis] for sign in (-1, 1))
+        near, far = max(near, ends[0]), min(far, ends[1])
+    if solid.quadric:
+        a, b, k = solid.quadric
+        radius = np.polynomial.Polynomial([o[0], d[0]]) ** 2 + np.polynomial.Polynomial([o[1], d[1]]) ** 2
+        z = np.polynomial.Polynomial([o[2], d[2]])
+        q = radius - (a + b * z + k * z * z)
+        times = sorted([near, *(r.real for r in q.roots() if abs(r.imag) < 1e-12 and near < r.real < far)])
+        inside_now = [t for t in times if q(t + 1e-9) < 0]
+        return min((t for t in inside_now if t > 0), default=math.inf)
+    if inside:
+        return far
+    return near if 0 < near <= far else math.inf
+
+
+def test_depth_equals_a_scalar_solution(data: Procedural) -> None:
+    frames = data.frames(first(data), [10], SMALL)
+    plan, _, _ = plan_world(data.options.world, Dice(data.options.world, "test", 0, 0), 97)
+    assert frames.cameras is not None
+    assert frames.depth is not None
+    assert frames.cameras.intrinsics is not None
+    origins, rays = world_rays(frames.cameras.w2c, frames.cameras.intrinsics, 64, 64)
+    pixels = [(y, x) for y in range(3, 64, 7) for x in range(2, 64, 7)]
+    errors = []
+    for y, x in pixels:
+        o, d = origins[0].numpy(), rays[0, y, x].numpy()
+        hits = [scalar_hit(solid, o, d, False) for solid in plan.solids]
+        truth = min([*hits, scalar_hit(plan.room, o, d, True)] if plan.room else hits)
+        found = float(frames.depth[0, y, x])
+        errors.append(0.0 if truth == found else abs(found - truth) / min(truth, found))
+    assert np.quantile(errors, 0.97) < 2e-6  # a ray that grazes an edge may go either way
+    assert np.mean(np.array(errors) > 1e-3) < 0.03
+
+
+@pytest.mark.parametrize("world", ["rooms", "orbits"])
+def test_a_point_keeps_its_colour_from_frame_to_frame(world: str) -> None:
+    data = make(world)
+    frames = data.frames(first(data), [40, 46], Preprocess(128, Profile.PIXELSPLAT))
+    cameras, depth = frames.cameras, frames.depth
+    assert cameras is not None
+    assert depth is not None
+    assert cameras.intrinsics is not None
+    origin, rays = world_rays(cameras.w2c, cameras.intrinsics, 128, 128)
+    world_points = origin[0] + depth[0, ..., None] * rays[0]
+    seen = world_points @ cameras.w2c[1, :3, :3].T + cameras.w2c[1, :3, 3]
+    pixel = seen @ cameras.intrinsics[1].T
+    grid = (pixel[..., :2] / pixel[..., 2:] / 64 - 1).float()[None]
+
+    def sample(image: Tensor) -> Tensor:
+        return torch.nn.functional.grid_sample(image[None], grid, align_corners=False)[0]
+
+    there = sample(depth[1][None])[0]
+    visible = (grid.abs().amax(-1)[0] < 0.98) & ((there - seen[..., 2].float()).abs() < 0.01)
+    assert visible.float().mean() > 0.5
+    change = (sample(frames.images[1]) - frames.images[0]).abs().amax(0)[visible]
+    assert change.median() < 0.02
+    assert change.quantile(0.9) < 0.08
+
+
+def test_the_world_can_be_seen_from_anywhere(data: Procedural) -> None:
+    frames = data.frames(first(data), [7, 8], SMALL)
+    assert frames.cameras is not None
+    again = data.view(first(data), frames.cameras.w2c, 64)
+    assert torch.equal(again.images, frames.images)
+    assert again.cameras is not None
+    assert frames.cameras.intrinsics is not None
+    assert again.cameras.intrinsics is not None
+    assert torch.equal(again.cameras.intrinsics, frames.cameras.intrinsics)
+
+
+def test_turntable_is_one_turn_before_white_at_constant_distance() -> None:
+    data = make("turntable")
+    frames = data.frames(first(data), range(0, 97, 16), SMALL)
+    assert frames.cameras is not None
+    assert frames.depth is not None
+    nothing = frames.depth.isinf()
+    assert 0.3 < nothing.float().mean() < 0.95
+    inner = torch.nn.functional.max_pool2d((~nothing).float()[:, None], 3, 1, 1)[:, 0] == 0
+    assert bool((frames.images.permute(0, 2, 3, 1)[inner] == 1).all())
+    for _, w2c in plans("turntable", 12):
+        place = centres(w2c)
+        assert torch.allclose(place.norm(dim=1), torch.tensor(TURNTABLE_DISTANCE, dtype=torch.float64))
+        elevation = torch.rad2deg(torch.asin(place[:, 2] / TURNTABLE_DISTANCE))
+        assert -20.1 < elevation.min() <= elevation.max() < 60.1
+        assert elevation.max() - elevation.min() < 1e-9
+        azimuth = torch.atan2(place[:, 1], place[:, 0])
+        steps = torch.remainder(azimuth.roll(-1) - azimuth + math.pi, 2 * math.pi) - math.pi
+        assert torch.allclose(steps, torch.tensor(2 * math.pi / 97, dtype=torch.float64))
+
+
+def test_rooms_leave_a_ball_free_for_every_transferred_camera() -> None:
+    made = plans("rooms", 30)
+    for plan, w2c in made:
+        assert plan.room is not None
+        middle = plan.room.centre
+        assert min(distance_to(solid, middle) for solid in plan.solids if max(solid.half[:2]) < 2) > CLEAR_BALL - 0.02
+        place = centres(w2c)
+        assert (place - torch.tensor(middle, dtype=torch.float64)).norm(dim=1).max() <= PATH_DIAMETER / 2
+    dice = np.random.default_rng(0)
+    turns = torch.from_numpy(rotation(dice.normal(size=(2000, 3)) * 2))
+    for turn in turns:
+        (_, path_a), (plan, path_b) = made[dice.integers(30)], made[dice.integers(30)]
+        i, j, k = dice.integers(97, size=3)
+        point = centres(path_b[k]) + turn @ (centres(path_a[i]) - centres(path_a[j]))
+        assert plan.room is not None
+        walls = plan.room.half - (point - torch.tensor(plan.room.centre)).abs().numpy()
+        assert walls.min() > MARGIN
+        assert min(distance_to(solid, (*point.tolist(),)) for solid in plan.solids) > MARGIN  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("world", ["orbits", "turntable"])
+def test_motion_of_one_orbit_never_meets_the_things_of_another(world: str) -> None:
+    made = plans(world, 30)
+    dice = np.random.default_rng(0)
+    for _ in range(1000):
+        (_, path_a), (plan, path_b) = made[dice.integers(30)], made[dice.integers(30)]
+        i, j, k = dice.integers(97, size=3)
+        camera = relative_to(path_a[i][None], path_a[j])[0] @ path_b[k]
+        x, y, z = centres(camera).tolist()
+        assert min(distance_to(solid, (x, y, z)) for solid in plan.solids) > MARGIN
+        if plan.room:
+            walls = np.array(plan.room.half) - np.abs(np.array([x, y, z]) - np.array(plan.room.centre))
+            assert walls.min() > MARGIN
+
+
+def test_rooms_move_every_way_by_amounts_that_can_be_measured() -> None:
+    made = [w2c for _, w2c in plans("rooms", 60)]
+    moves = torch.stack([relative_to(w2c[[start + 32]], w2c[start])[0] for w2c in made for start in (0, 32, 64)])
+    place = centres(moves)
+    assert 0.2 < place.norm(dim=1).min()
+    assert 0.3 < place.norm(dim=1).median() < 0.6
+    heading = place / place.norm(dim=1, keepdim=True)
+    assert bool((heading.abs().mean(0) > 0.4).all())  # 0.5 each for the uniform sphere
+    assert heading.mean(0).norm() < 0.25
+    turn = rotation_angle_deg(moves[:, :3, :3])
+    assert 5 < turn.min() < turn.max() < 25
+    whole = torch.stack([rotation_angle_deg(relative_to(w2c, w2c[0])[:, :3, :3]).max() for w2c in made])
+    assert 14 < whole.min() < whole.max() < 45
+
+
+def test_digest_follows_options_and_source() -> None:
+    assert make("rooms").digest() == make("rooms").digest()
+    digests = {make(world, split, seed=seed).digest() for world in WORLDS for split in ("val", "test") for seed in (0, 1)}
+    assert len(digests) == 12

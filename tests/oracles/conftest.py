@@ -1,0 +1,74 @@
+"""Clips of real and of procedural frames whose cameras are known, and one oracle for all tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+from torch import Tensor
+
+import evalkit.config
+from evalkit.data.preprocess import Preprocess, Profile
+from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.oracles.colmap import ColmapOptions, ColmapOracle
+
+Clip = tuple[Tensor, Tensor]  # images [V, 3, 256, 256] and true w2c [V, 4, 4]
+
+
+def defaults(group: str, name: str) -> dict[str, object]:
+    values = yaml.safe_load((Path(evalkit.config.__file__).parent / group / f"{name}.yaml").read_text())
+    assert isinstance(values, dict)
+    return values
+
+
+@pytest.fixture(scope="session")
+def colmap_options() -> Callable[..., ColmapOptions]:
+    """``colmap_options(workers=1)``: the defaults with changes."""
+    return lambda **changes: ColmapOptions.model_validate({**defaults("oracle", "colmap"), "workers": 2, **changes})
+
+
+@pytest.fixture(scope="session")
+def colmap(colmap_options: Callable[..., ColmapOptions]) -> Iterator[ColmapOracle]:
+    oracle = ColmapOracle(colmap_options(), "cpu")
+    yield oracle
+    oracle.close()
+
+
+@pytest.fixture(scope="session")
+def capture(shared: Path) -> Callable[[str, int, int, int], Clip]:
+    """``capture(scene, first, last, count)``: frames of a real capture, short side to 256, centre crop."""
+
+    def read(scene: str, first: int, last: int, count: int) -> Clip:
+        frames = json.loads((shared / "scenes" / scene / "opencv_cameras.json").read_text())["frames"]
+        chosen = [frames[i] for i in np.linspace(first, last, count).round().astype(int)]
+        images = [square(shared / "scenes" / scene / frame["file_path"]) for frame in chosen]
+        return torch.stack(images), torch.tensor([frame["w2c"] for frame in chosen], dtype=torch.float64)
+
+    return read
+
+
+def square(path: Path, side: int = 256) -> Tensor:
+    image = Image.open(path).convert("RGB")
+    scale = side / min(image.size)
+    image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return torch.from_numpy(np.array(image.crop((left, top, left + side, top + side)))).permute(2, 0, 1) / 255
+
+
+@pytest.fixture(scope="session")
+def rooms() -> list[Clip]:
+    """5 frames over a window of 24 in each of 6 procedural rooms."""
+    options = ProceduralOptions.model_validate({**defaults("dataset", "procedural"), "world": "rooms"})
+    dataset = Procedural(options, "cpu")
+    clips = []
+    for info in dataset.sequences()[:6]:
+        frames = dataset.frames(info.name, range(20, 45, 6), Preprocess(256, Profile.PIXELSPLAT))
+        assert frames.cameras is not None
+        clips.append((frames.images, frames.cameras.w2c.double()))
+    return clips
