@@ -1,0 +1,48 @@
+"""Draws the contact sheets of docs/worlds.md: ``python -m evalkit.data.procedural.contact_sheet docs/images``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Literal, get_args
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from evalkit.data.preprocess import Preprocess, Profile
+from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+
+World = Literal["rooms", "orbits", "turntable"]
+SCENES: dict[str, tuple[int, ...]] = {"rooms": (0, 1, 5, 6), "orbits": (1, 3, 6, 7), "turntable": (0, 1, 2, 3)}
+NUMBERS: dict[str, tuple[int, ...]] = {
+    "rooms": (0, 32, 64, 96), "orbits": (0, 32, 64, 96), "turntable": (0, 24, 48, 72),
+}  # fmt: skip
+SIDE, GAP, COLOURS = 176, 4, 240
+
+
+def contact_sheet(world: World) -> Tensor:
+    """Four scenes, one a row, by four frames: [3, H, W]."""
+    options = ProceduralOptions(
+        name="procedural", world=world, split="val", count=64, length=97, seed=0, profile="procedural"
+    )
+    data, preprocess = Procedural(options, "cpu"), Preprocess(SIDE, Profile.PIXELSPLAT)
+    step = SIDE + GAP
+    sheet = torch.ones(3, 4 * step - GAP, 4 * step - GAP)
+    for row, scene in enumerate(SCENES[world]):
+        images = data.frames(f"{world}-val-{scene:04d}", NUMBERS[world], preprocess).images
+        for column, image in enumerate(images):
+            sheet[:, row * step : row * step + SIDE, column * step : column * step + SIDE] = image
+    return sheet
+
+
+def write_sheets(folder: Path) -> None:
+    """Write ``world_<name>.png`` for every world, with a palette to keep them small."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for world in get_args(World):
+        pixels = (contact_sheet(world).permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
+        Image.fromarray(pixels).quantize(COLOURS).save(folder / f"world_{world}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    write_sheets(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""One file a kind of world: each turns dice into a `Plan`."""
