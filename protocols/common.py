@@ -41,7 +41,7 @@ def positions_of(positions: Sequence[Sequence[int]], device: torch.device) -> Te
 
 def intervals(rows: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, Interval]:
     """Mean and 95 % interval of each series over ``rows``, clustered by their scenes."""
-    if rows.empty:
+    if rows.empty or not values:
         return {}
     table = np.column_stack([series.to_numpy(dtype=float) for series in values.values()])
     found = mean_interval(table, [tuple(scenes) for scenes in rows["scenes"]])
