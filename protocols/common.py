@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from evalkit.stats.bootstrap import Interval, mean_interval
 from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.method import Card, TargetPose
+from evalkit.stats.bootstrap import Interval, mean_interval
 
 # PSNR saturates at 100 dB, so that one exact copy among the targets does not make a mean infinite.
 MIN_MSE = 1e-10

@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
-from glob import glob
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,11 @@ def quickened(command: str) -> str:
 
 def words(command: str) -> list[str]:
     """As a shell would split it, with its globs expanded."""
-    return [match for word in shlex.split(command)[1:] for match in (sorted(glob(word)) if "*" in word else [word])]
+
+    def expanded(word: str) -> list[str]:
+        return sorted(map(str, Path().glob(word))) if "*" in word else [word]
+
+    return [match for word in shlex.split(command)[1:] for match in expanded(word)]
 
 
 @pytest.fixture(scope="module")

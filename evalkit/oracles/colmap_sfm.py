@@ -28,7 +28,7 @@ from evalkit.oracles.bundle import (
 
 SEED = 0
 MIN_MATCHES = 15  # between two frames
-STILL_PX = 0.5  # a clip whose matches move less than this (median, in every pair) does not move
+STILL_PX = 1.0  # a clip whose matches move less than this (median, in every pair) does not move
 DESCRIPTOR_NORM = 512.0  # COLMAP scales unit descriptors to 512
 MATCH_ERROR_PX = 1.0
 MIN_START_ANGLE_DEG = 1.0  # median angle under which the first two frames see the points
@@ -38,6 +38,7 @@ TRIAL_POINTS = 120
 TRIAL_STEPS = 25
 FINAL_STEPS = 60
 FOCAL_RATIOS = (0.7, 1.0, 1.5)  # starts, in units of the prior focal length
+MIN_SUPPORT = 0.4  # share of the matched points that end in the model
 MIN_PARALLAX_DEG = 0.3  # median over the points
 INLIER_PX = 1.5
 MIN_INLIERS = 0.5
@@ -170,7 +171,20 @@ def grown(
     largest = max(models, key=lambda model: model.num_reg_images())
     if largest.num_reg_images() < len(keypoints):
         raise Failure(f"{largest.num_reg_images()} of {len(keypoints)} frames registered")
-    return arrays(largest, keypoints, width, height, settings)
+    state, data = arrays(largest, keypoints, width, height, settings)
+    support = data.seen.sum() / matched_keypoints(graph)
+    if support < MIN_SUPPORT:
+        raise Failure(f"the model explains only {100 * support:.0f} % of the matched points")
+    return state, data
+
+
+def matched_keypoints(graph: dict[tuple[int, int], tuple[Array, Any]]) -> int:
+    """How many keypoints of all frames have a verified match in another frame."""
+    ends: dict[int, list[Array]] = {}
+    for pair, (_, geometry) in graph.items():
+        for frame, indices in zip(pair, geometry.inlier_matches.T, strict=True):
+            ends.setdefault(frame, []).append(indices)
+    return sum(len(np.unique(np.concatenate(indices))) for indices in ends.values())
 
 
 def growth_options() -> Any:

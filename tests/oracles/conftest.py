@@ -12,6 +12,7 @@ import torch
 import yaml
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 import evalkit.config
 from evalkit.data.preprocess import Preprocess, Profile
@@ -63,12 +64,18 @@ def square(path: Path, side: int = 256) -> Tensor:
 
 @pytest.fixture(scope="session")
 def rooms() -> list[Clip]:
-    """5 frames over a window of 24 in each of 6 procedural rooms."""
+    """5 frames over a window of 24 in each of 4 procedural rooms, at 8 bits."""
     options = ProceduralOptions.model_validate({**defaults("dataset", "procedural"), "world": "rooms"})
     dataset = Procedural(options, "cpu")
     clips = []
-    for info in dataset.sequences()[:6]:
+    for info in dataset.sequences()[:4]:
         frames = dataset.frames(info.name, range(20, 45, 6), Preprocess(256, Profile.PIXELSPLAT))
         assert frames.cameras is not None
-        clips.append((frames.images, frames.cameras.w2c.double()))
+        clips.append((frames.images.mul(255).round() / 255, frames.cameras.w2c.double()))
     return clips
+
+
+@pytest.fixture(scope="session")
+def small(rooms: list[Clip]) -> Tensor:
+    """Clips [2, 5, 3, 128, 128], which take a fraction of the time."""
+    return torch.stack([(avg_pool2d(images, 2) * 255).round() / 255 for images, _ in rooms[:2]])

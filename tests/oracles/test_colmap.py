@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from evalkit.errors import UserError
 from evalkit.metrics.pose import pose_auc, relative_pose_errors
@@ -35,7 +38,7 @@ def ask(oracle: ColmapOracle, clips: list[Clip]) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize(
     ("scene", "windows"),
-    [("mydesk", [(0, 45), (85, 135), (182, 242)]), ("tum_fr2_desk", [(0, 18), (0, 9), (6, 19)])],
+    [("mydesk", [(0, 45), (182, 242)]), ("tum_fr2_desk", [(0, 18), (6, 19)])],
 )
 def test_ten_frames_of_a_real_capture_agree_with_its_known_cameras(
     colmap: ColmapOracle, capture: Capture, scene: str, windows: list[tuple[int, int]]
@@ -61,21 +64,21 @@ def test_procedural_rooms_are_read_better_than_in_the_trial(colmap: ColmapOracle
     assert rotation.median() < 0.4
 
 
-def test_answers_are_the_same_bits_whatever_the_pool_and_the_order(
-    colmap: ColmapOracle, rooms: list[Clip], colmap_options: MakeOptions
+def test_answers_are_the_same_bits_whatever_the_pool_the_order_and_the_float_noise(
+    colmap: ColmapOracle, small: Tensor, colmap_options: MakeOptions
 ) -> None:
-    images = torch.stack([images for images, _ in rooms[:3]])
-    together = colmap.estimate(images, None).w2c
+    together = colmap.estimate(small, None)
     alone = ColmapOracle(colmap_options(workers=1), "cpu")
-    backwards = alone.estimate(images.flip(0), None).w2c.flip(0)
+    backwards = alone.estimate(small.flip(0), None).w2c.flip(0)
     alone.close()
-    noisy = colmap.estimate(images + 1e-6 * torch.randn(images.shape, generator=torch.Generator().manual_seed(0)), None)
-    assert torch.equal(together, backwards)
-    assert torch.equal(together, noisy.w2c)
+    noise = 1e-6 * torch.randn(small.shape, generator=torch.Generator().manual_seed(0))
+    assert together.success == (True, True)
+    assert torch.equal(together.w2c, backwards)
+    assert torch.equal(together.w2c, colmap.estimate(small + noise, None).w2c)
 
 
-def test_cameras_are_rigid_and_relative_to_the_first_frame(colmap: ColmapOracle, rooms: list[Clip]) -> None:
-    w2c = colmap.estimate(rooms[0][0][None], None).w2c[0]
+def test_cameras_are_rigid_and_relative_to_the_first_frame(colmap: ColmapOracle, small: Tensor) -> None:
+    w2c = colmap.estimate(small[:1], None).w2c[0]
     rotation = w2c[:, :3, :3]
     torch.testing.assert_close(rotation @ rotation.mT, torch.eye(3, dtype=torch.float64).expand_as(rotation))
     centres = -(rotation.mT @ w2c[:, :3, 3:]).squeeze(-1)
@@ -92,23 +95,35 @@ def test_two_frames_are_enough(colmap: ColmapOracle, rooms: list[Clip]) -> None:
     assert translation.item() < 30
 
 
-def test_clips_without_motion_or_texture_fail_with_a_reason(colmap: ColmapOracle, rooms: list[Clip]) -> None:
-    still = rooms[0][0][:1].expand(5, -1, -1, -1)
+def test_clips_without_motion_or_texture_fail_with_a_reason(colmap: ColmapOracle, small: Tensor) -> None:
+    still = small[0, :1].expand(5, -1, -1, -1)
     grain = still + 0.02 * torch.randn(still.shape, generator=torch.Generator().manual_seed(0))
-    shuffled = torch.stack([images[0] for images, _ in rooms[:5]])
-    estimate = colmap.estimate(torch.stack([still, grain, torch.full_like(still, 0.5), shuffled]), None)
-    assert "do not move" in estimate.reasons[0]
-    assert "do not move" in estimate.reasons[1]
-    assert estimate.reasons[2] == "no two frames match"
-    assert estimate.success == (False,) * 4
+    cut = torch.cat([small[0, :3], small[1, :2]])
+    estimate = colmap.estimate(torch.stack([still, grain, torch.full_like(still, 0.5), cut]), None)
+    assert estimate.reasons == (
+        "the frames do not move (less than 1.0 pixels)",
+        "the frames do not move (less than 1.0 pixels)",
+        "no two frames match",
+        "3 of 5 frames registered",
+    )
     assert estimate.w2c.isnan().all()
 
 
-def test_a_camera_that_only_turns_gives_no_cameras(colmap: ColmapOracle, rooms: list[Clip]) -> None:
-    # frames cut from one picture: the homographies of a pure pan
-    wide = torch.nn.functional.interpolate(rooms[0][0][:1], scale_factor=1.5, mode="bicubic", antialias=True)[0]
-    pan = torch.stack([wide[:, 20 : 20 + 256, 20 * i : 20 * i + 256] for i in range(5)]).clamp(0, 1)
-    assert colmap.estimate(pan[None], None).success == (False,)
+def test_a_camera_that_only_turns_has_no_direction_of_motion(colmap: ColmapOracle, rooms: list[Clip]) -> None:
+    pan = torch.stack([turned(rooms[0][0][2], degrees) for degrees in (-6, -3, 0, 3, 6)])
+    (reason,) = colmap.estimate(pan[None], None).reasons
+    assert reason.startswith(("no initial pair", "too little parallax"))
+
+
+def turned(image: Tensor, degrees: float) -> Tensor:
+    """What a camera with a focal length of one width sees after a turn: the homography of a pure rotation."""
+    size, angle = image.shape[-1], math.radians(degrees)
+    grid = (torch.arange(size) + 0.5) / size - 0.5
+    y, x = torch.meshgrid(grid, grid, indexing="ij")
+    turn = torch.tensor([[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]])
+    rays = torch.stack([x, y, torch.ones_like(x)], dim=-1) @ turn.T
+    places = rays[..., :2] / rays[..., 2:] * 2 / 1.4
+    return grid_sample(image[None], places[None], mode="bicubic", align_corners=False)[0].clamp(0, 1)
 
 
 @pytest.mark.parametrize(
@@ -124,21 +139,21 @@ def test_tiny_frames_fail_and_empty_batches_are_answered(colmap: ColmapOracle) -
     assert colmap.estimate(torch.zeros(0, 5, 3, 8, 8), None).w2c.shape == (0, 5, 4, 4)
 
 
-def test_pycolmap_stays_out_of_this_process(colmap: ColmapOracle, rooms: list[Clip]) -> None:
-    colmap.estimate(rooms[0][0][None, :2], None)
+def test_pycolmap_stays_out_of_this_process(colmap: ColmapOracle, small: Tensor) -> None:
+    colmap.estimate(small[:1, :2], None)
+    import_module("evalkit.oracles.colmap_worker")
     assert "pycolmap" not in sys.modules
 
 
-def test_a_worker_killed_between_clips_is_replaced_unnoticed(colmap: ColmapOracle, rooms: list[Clip]) -> None:
-    images = rooms[0][0][None]
-    before = colmap.estimate(images, None).w2c
+def test_a_worker_killed_between_clips_is_replaced_unnoticed(colmap: ColmapOracle, small: Tensor) -> None:
+    before = colmap.estimate(small[:1], None).w2c
     for pid in colmap._pool.pids():
         os.kill(pid, signal.SIGKILL)
-    assert torch.equal(colmap.estimate(images, None).w2c, before)
+    assert torch.equal(colmap.estimate(small[:1], None).w2c, before)
 
 
 def test_a_clip_that_kills_its_worker_fails_alone(
-    colmap_options: MakeOptions, rooms: list[Clip], monkeypatch: pytest.MonkeyPatch
+    colmap_options: MakeOptions, small: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask_worker = colmap_pool.Worker.ask
 
@@ -150,7 +165,7 @@ def test_a_clip_that_kills_its_worker_fails_alone(
     monkeypatch.setattr(colmap_pool.Worker, "ask", ask_and_die)
     others = children()
     oracle = ColmapOracle(colmap_options(workers=1), "cpu")
-    images = rooms[0][0]
+    images = small[0]
     estimate = oracle.estimate(torch.stack([images, torch.zeros_like(images), images]), None)
     assert estimate.reasons == ("", f"{TRANSIENT}colmap was killed by signal 9", "")
     assert torch.equal(estimate.w2c[0], estimate.w2c[2])
@@ -158,10 +173,10 @@ def test_a_clip_that_kills_its_worker_fails_alone(
     assert children() == others
 
 
-def test_a_clip_that_takes_too_long_fails_alone(colmap_options: MakeOptions, rooms: list[Clip]) -> None:
+def test_a_clip_that_takes_too_long_fails_alone(colmap_options: MakeOptions, small: Tensor) -> None:
     others = children()
     oracle = ColmapOracle(colmap_options(workers=1, timeout_s=0.05), "cpu")
-    estimate = oracle.estimate(rooms[0][0][None], None)
+    estimate = oracle.estimate(small[:1], None)
     assert estimate.reasons == (f"{TRANSIENT}colmap took longer than 0.05 s",)
     del oracle
     assert children() == others

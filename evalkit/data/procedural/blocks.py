@@ -1,4 +1,4 @@
-"""Cutting work into blocks that stay in cache, and doing them side by side."""
+"""Cutting work into blocks, and doing them side by side."""
 
 from __future__ import annotations
 
@@ -14,32 +14,43 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class BlockSize:
-    """How much one block holds: ``rays`` shaded at once, ``tests`` ray-solid pairs at once.
-
-    On a CPU both stay below 32768, the size from which torch splits one operation over threads: blocks run on
-    threads of their own, which costs less than meeting after every operation, and fit in the second-level cache.
-    """
+    """How much one block holds: ``rays`` shaded at once, ``tests`` ray-solid pairs at once."""
 
     rays: int
     tests: int
 
 
 def block_size(device: torch.device) -> BlockSize:
-    """Choose the block size of a device."""
-    import os
-    k = int(os.environ.get("K", "1"))
-    return BlockSize(30720 * k, 32512 * k) if device.type == "cpu" else BlockSize(1 << 22, 1 << 26)
+    """Choose the block size of a device.
+
+    On a CPU an operation on a block takes some 50 microseconds: long beside what it costs to call it, and to hand
+    the interpreter from thread to thread; much larger blocks leave the caches.
+    """
+    return BlockSize(122880, 130048) if device.type == "cpu" else BlockSize(1 << 22, 1 << 26)
+
+
+def frames_at_once(resolution: int, count: int, device: torch.device) -> int:
+    """How many of ``count`` frames to render as a group: a few blocks' worth, and the same for every thread."""
+    fitting = max(4 * block_size(device).rays // resolution**2, 1)
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    rounds = -(-count // (threads * fitting))
+    return max(-(-count // (threads * rounds)), 1)
 
 
 def run_blocks(work: Callable[[T], None], blocks: Iterable[T], device: torch.device) -> None:
-    """Do all blocks, on as many threads as torch may use; the first error is raised."""
-    import os
-    threads = (torch.get_num_threads() if os.environ.get("MODE", "pool") == "pool" else 1) if device.type == "cpu" else 1
-    if threads == 1:
-        for block in blocks:
+    """Do all blocks, on as many threads as torch may use; the first error is raised.
+
+    Each thread computes alone: threads that meet after every operation would mostly wait for each other.
+    """
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    waiting = list(blocks)
+    if min(threads, len(waiting)) <= 1:
+        for block in waiting:
             work(block)
         return
-    with ThreadPoolExecutor(threads, initializer=lambda: torch.set_num_threads(1)) as pool:
-        for done in [pool.submit(work, block) for block in blocks]:
-            done.result()
-    torch.set_num_threads(threads)
+    try:
+        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            for done in [pool.submit(work, block) for block in waiting]:
+                done.result()
+    finally:
+        torch.set_num_threads(threads)  # the workers' setting is theirs alone, but new threads would inherit it

@@ -30,9 +30,14 @@ class Lens:
         r, t = w2c[:, :3, :3], w2c[:, :3, 3]
         origin = -(r[:, 0] * t[:, 0:1] + r[:, 1] * t[:, 1:2] + r[:, 2] * t[:, 2:3])
         k = intrinsics.to(torch.float32)
+        return Lens(origin.to(torch.float32), r.to(torch.float32), k[:, 0, 0], k[:, 0, 2], k[:, 1, 2], resolution)
+
+    def take(self, part: slice) -> Lens:
+        """The cameras of some frames."""
         return Lens(
-            origin.to(torch.float32), r.to(torch.float32), k[:, 0, 0], k[:, 0, 2], k[:, 1, 2], resolution
-        )
+            self.origin[part], self.rotation[part], self.focal[part], self.centre_x[part], self.centre_y[part],
+            self.resolution,
+        )  # fmt: skip
 
     @property
     def pixel(self) -> Tensor:

@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
@@ -56,7 +57,7 @@ class World:
     fov_deg: float
 
 
-def plan_world(world: str, dice: Dice, length: int) -> tuple[Plan, np.ndarray, float]:  # type: ignore[type-arg]
+def plan_world(world: str, dice: Dice, length: int) -> tuple[Plan, NDArray[np.float64], float]:
     """Plan the scene, the path [length, 4, 4] and the field of view of one sequence."""
     scene, path = dice.fork("scene"), dice.fork("path")
     fov = dice.fork("lens").uniform(54, 64)

@@ -25,21 +25,27 @@ def value_noise(dice: Dice, rows: int, columns: int, size: int) -> Array:
         mixed: Array = values[low % count] * (1 - part) + values[(low + 1) % count] * part
         return mixed
 
-    return along(along(grid, rows).T, columns).T
+    return np.asarray(along(along(grid, rows).T, columns).T)
 
 
 def fractal(dice: Dice, rows: int, columns: int, size: int, octaves: int, fall: float) -> Array:
     """Sum octaves of value noise, each ``fall`` times the one before, stretched to mean 0.5 and deviation 0.17."""
     total = sum(
-        fall**k * (value_noise(dice, min(rows << k, size), min(columns << k, size), size) - 0.5)
-        for k in range(octaves)
+        fall**k * (value_noise(dice, min(rows << k, size), min(columns << k, size), size) - 0.5) for k in range(octaves)
     )
     total = np.asarray(total) - np.mean(total)
-    return np.clip(0.5 + 0.17 * total / total.std(), 0, 1)
+    stretched: Array = np.clip(0.5 + 0.17 * total / total.std(), 0, 1)
+    return stretched
 
 
 def _grey(value: Array) -> Array:
     return np.repeat(value[..., None], 3, axis=-1)
+
+
+def _tinted(value: Array, hue: Array, tint: tuple[float, float, float]) -> Array:
+    """A grey page, shifted towards ``tint`` where ``hue`` is positive and away from it where it is negative."""
+    page: Array = _grey(value) + hue[..., None] * np.array(tint)
+    return page
 
 
 def plaster(size: int) -> Array:
@@ -48,7 +54,7 @@ def plaster(size: int) -> Array:
     base = fractal(dice, 40, 40, size, 4, 0.95) + 0.2 * (fractal(dice, 3, 3, size, 3, 0.6) - 0.5)
     pits = np.clip(value_noise(dice, size // 5, size // 5, size) - 0.82, 0, 1) * 2.0
     hue = fractal(dice, 8, 8, size, 5, 0.8) - 0.5
-    return _grey(base - pits + pits.mean()) + hue[..., None] * np.array([0.1, 0.02, -0.12])
+    return _tinted(base - pits + pits.mean(), hue, (0.1, 0.02, -0.12))
 
 
 def wood(size: int) -> Array:
@@ -59,7 +65,7 @@ def wood(size: int) -> Array:
     fine = fractal(dice, 64, 4, size, 4, 0.8)
     pores = np.clip(value_noise(dice, size // 2, size // 24, size) - 0.8, 0, 1) * 2.0
     value = 0.45 * broad + 0.2 * rings + 0.4 * fine - pores
-    return _grey(value - value.mean() + 0.5) + (broad - 0.5)[..., None] * np.array([0.1, 0.0, -0.1])
+    return _tinted(value - value.mean() + 0.5, broad - 0.5, (0.1, 0.0, -0.1))
 
 
 def cloth(size: int) -> Array:
@@ -94,7 +100,7 @@ def foliage(size: int) -> Array:
     leaves = [fractal(dice, n, n, size, 3, 0.5) for n in (24, 40)]
     value = np.maximum(leaves[0], leaves[1]) + 0.8 * (fractal(dice, 8, 8, size, 6, 0.9) - 0.5)
     value = np.clip((value - 0.42) * 1.6, 0, 1)
-    return _grey(value - value.mean() + 0.5) + (leaves[0] - 0.5)[..., None] * np.array([0.3, 0.0, -0.2])
+    return _tinted(value - value.mean() + 0.5, leaves[0] - 0.5, (0.3, 0.0, -0.2))
 
 
 def _quarters(size: int, draw: Callable[[Dice, int], Array], name: str) -> Array:

@@ -12,9 +12,14 @@ METAL: Colour = (0.55, 0.54, 0.52)
 BRASS: Colour = (0.72, 0.58, 0.34)
 DARK: Colour = (0.16, 0.15, 0.15)
 LEAF: Colour = (0.33, 0.47, 0.24)
+GLAZES: tuple[Colour, ...] = (
+    (0.80, 0.42, 0.30), (0.28, 0.45, 0.55), (0.88, 0.82, 0.70), (0.45, 0.52, 0.38), (0.72, 0.58, 0.26),
+)  # fmt: skip
 
 
-def legs(plan: Plan, width: float, depth: float, height: float, y: float, material: Material, radius: float = 0.022) -> None:
+def legs(
+    plan: Plan, width: float, depth: float, height: float, y: float, material: Material, radius: float = 0.022
+) -> None:
     """Four round legs at the corners of a rectangle about (0, y)."""
     for sx in (-1, 1):
         for sy in (-1, 1):
@@ -74,24 +79,25 @@ def bookcase(plan: Plan, width: float, height: float, wood: Material, dice: Dice
     for i in range(boards):
         floor, room = 0.082 + i * gap, gap - 0.05
         filled = dice.uniform(0.55, 1.0) * (width - 0.06)
-        side = dice.sign()
+        end = dice.sign()
         material = m.books(dice.integer(m.BOOK_ROWS), room, dice.fork(f"row{i}"))
-        plan.box((side * (width - 0.06 - filled) / 2, 0.13, floor + room / 2), (filled, 0.2, room), material)
+        plan.box((end * (width - 0.06 - filled) / 2, 0.13, floor + room / 2), (filled, 0.2, room), material)
         if width - filled > 0.3:
-            ornament(plan, (-side * (filled / 2 + 0.02), 0.17, floor), 0.75, dice)
+            ornament(plan, (-end * (filled / 2 + 0.02), 0.17, floor), 0.75, dice)
 
 
 def ornament(plan: Plan, base: tuple[float, float, float], scale: float, dice: Dice) -> None:
     """A vase, bowl, box or ball on a surface, up to 0.3 m high at scale 1."""
-    colour = dice.pick(((0.80, 0.42, 0.30), (0.28, 0.45, 0.55), (0.88, 0.82, 0.70), (0.45, 0.52, 0.38), (0.72, 0.58, 0.26)))
-    glaze = m.stone(m.varied(colour, dice), dice)
-    kind, x, y, z = dice.integer(4), *base
+    glaze = m.stone(m.varied(dice.pick(GLAZES), dice), dice)
+    kind, (x, y, z) = dice.integer(4), base
     if kind == 0:
         plan.turned(base, 0.24 * scale, 0.05 * scale, 0.03 * scale, glaze, bulge=0.045 * scale)
     elif kind == 1:
         plan.turned(base, 0.1 * scale, 0.06 * scale, 0.13 * scale, glaze, bulge=0.015 * scale)
     elif kind == 2:
-        plan.box((x, y, z + 0.07 * scale), (0.2 * scale, 0.15 * scale, 0.14 * scale), glaze, yaw=dice.uniform(-0.5, 0.5))
+        plan.box(
+            (x, y, z + 0.07 * scale), (0.2 * scale, 0.15 * scale, 0.14 * scale), glaze, yaw=dice.uniform(-0.5, 0.5)
+        )
     else:
         plan.turned(base, 0.04 * scale, 0.05 * scale, 0.04 * scale, m.paint(BRASS, dice))
         plan.ball((x, y, z + 0.14 * scale), 0.1 * scale, glaze)
@@ -148,7 +154,9 @@ def door(plan: Plan, x: float, leaf: Material, trim: Material, dice: Dice) -> No
     plan.ball((x - 0.36, 0.07, 1.0), 0.03, m.paint(BRASS, dice))
 
 
-def window(plan: Plan, x: float, z: float, width: float, height: float, trim: Material, drape: Material, dice: Dice) -> None:
+def window(
+    plan: Plan, x: float, z: float, width: float, height: float, trim: Material, drape: Material, dice: Dice
+) -> None:
     """A window with a view, cross bars, a sill and curtains."""
     plan.box((x, 0.01, z), (width, 0.02, height), m.view(dice.integer(m.VIEWS), width, height))
     for side in (-1, 1):

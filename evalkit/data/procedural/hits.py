@@ -17,6 +17,7 @@ REFINE = real(2.0**-13)  # the share of the distance that a key can have lost, w
 LAST_QUARTER, QUARTER, SMALL, ZERO = real(3.99999), real(QUARTER_TURN), real(1e-9), real(0.0)
 FACES = whole(6)
 MOST_SLANT = 8.0
+FIELDS = ("depth", "face", "u", "v", "slant")
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,13 @@ class Hits:
     v: Tensor
     slant: Tensor
 
+    def take(self, where: Tensor) -> Hits:
+        """Return the hits at positions ``where``."""
+        return Hits(*(getattr(self, name).index_select(0, where) for name in FIELDS))
+
     def overwrite(self, where: Tensor, other: Hits) -> None:
         """Put the hits ``other`` at positions ``where``."""
-        for name in ("depth", "face", "u", "v", "slant"):
+        for name in FIELDS:
             getattr(self, name).index_copy_(0, where, getattr(other, name))
 
 
@@ -45,11 +50,13 @@ def _turn(g: Rows, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return (x * c).add_(y * s), (y * c).sub_(x * s)
 
 
-def _local(g: Rows, t: Tensor, origin: Planes, rays: Planes) -> tuple[Planes, Planes]:
+def _local(g: Rows, t: Tensor, origin: Planes, rays: Planes, yawed: bool) -> tuple[Planes, Planes]:
     """Points at distance t and directions, in the frame of each solid."""
     px = (rays[0] * t).add_(origin[0]).sub_(g["cx"])
     py = (rays[1] * t).add_(origin[1]).sub_(g["cy"])
     pz = (rays[2] * t).add_(origin[2]).sub_(g["cz"])
+    if not yawed:
+        return (px, py, pz), rays
     return (*_turn(g, px, py), pz), (*_turn(g, rays[0], rays[1]), rays[2])
 
 
@@ -62,11 +69,11 @@ def _blend(weights: Planes, values: Planes) -> Tensor:
     return (weights[0] * values[0]).add_(weights[1] * values[1]).add_(weights[2] * values[2])
 
 
-def _flat_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> Hits:
-    """Hits on the flat faces of boxes, of the room and of turned solids."""
+def _flat_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes, yawed: bool) -> Hits:
+    """Hits on the flat faces of boxes, of the room and of turned solids; the latter and turned boxes if ``yawed``."""
     ids = torch.bitwise_and(keys, ID)
     g, t = Rows(geometry, COLUMNS, ids), distance_of(keys)
-    (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays)
+    (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays, yawed)
     hx, hy, hz = g["hx"], g["hy"], g["hz"]
     mx, my = x.abs().div_(hx), y.abs().div_(hy)
     is_z = at_least(z.abs().div_(hz), torch.maximum(mx, my))
@@ -95,9 +102,9 @@ def _bent_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> 
     """
     ids = torch.bitwise_and(keys, ID)
     g, t = Rows(geometry, COLUMNS, ids), distance_of(keys)
-    (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays)
+    (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays, True)
     b, c = g["qb"], g["qc"]
-    is_side = torch.sub(ONE, at_least(z.abs().div_(g["hz"]), RIM))
+    is_side = torch.sub(ONE, at_least(z.abs().div_(g["hz"]), RIM)).mul_(at_least(g["qa"], SMALL))
     bend = (c * z).add_(b * HALF)
     fall = (x * dx).add_(y * dy).sub_(bend * dz)
     excess = (x * x).add_(y * y).sub_(g["qa"]).sub_((c * z).add_(b).mul_(z))
@@ -115,18 +122,21 @@ def _bent_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> 
 
 
 def locate(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> Hits:
-    """Refine keys [N] to exact hits; ``origin`` and ``rays`` are planes [N]."""
-    hits = _flat_hits(geometry, keys, origin, rays)
-    turned = Rows(geometry, COLUMNS, torch.bitwise_and(keys, ID))["turned"]
-    some = turned.nonzero().squeeze(1)
-    if some.numel():
+    """Refine keys [N] to exact hits; ``origin`` and ``rays`` are planes [N].
+
+    All rays are treated as if they met boxes at right angles, as most do; the odd ones are then done again.
+    """
+    hits = _flat_hits(geometry, keys, origin, rays, False)
+    odd = Rows(geometry, COLUMNS, torch.bitwise_and(keys, ID))["odd"].nonzero().squeeze(1)
+    if odd.numel():
 
         def part(plane: Tensor) -> Tensor:
-            return plane.index_select(0, some)
+            return plane.index_select(0, odd)
 
-        here = (part(origin[0]), part(origin[1]), part(origin[2]))
-        bent, is_side = _bent_hits(geometry, part(keys), here, (part(rays[0]), part(rays[1]), part(rays[2])))
+        here, along = (part(origin[0]), part(origin[1]), part(origin[2])), (part(rays[0]), part(rays[1]), part(rays[2]))
+        again = _flat_hits(geometry, part(keys), here, along, True)
+        bent, is_side = _bent_hits(geometry, part(keys), here, along)
         side = is_side.nonzero().squeeze(1)
-        chosen = Hits(*(getattr(bent, f).index_select(0, side) for f in ("depth", "face", "u", "v", "slant")))
-        hits.overwrite(some.index_select(0, side), chosen)
+        again.overwrite(side, bent.take(side))
+        hits.overwrite(odd, again)
     return hits

@@ -28,12 +28,16 @@ def distance_of(keys: Tensor) -> Tensor:
     return torch.bitwise_and(keys, DISTANCE).view(torch.float32)
 
 
-def _slab(direction: Tensor, origin: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
-    """Distances at which a ray enters and leaves |x| <= half."""
-    inverse = (direction + TINY).reciprocal_()
-    middle = inverse * origin
-    reach = inverse.abs_().mul(half)
-    return torch.add(reach, middle).neg_(), reach.sub_(middle)
+def inverses(rays: Planes) -> Planes:
+    """One over each component."""
+    return (rays[0] + TINY).reciprocal_(), (rays[1] + TINY).reciprocal_(), (rays[2] + TINY).reciprocal_()
+
+
+def _slab(inverse: Tensor, origin: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+    """Distances at which a ray enters and leaves |x| <= half, given one over its direction."""
+    one, other = inverse * (-half - origin), inverse * (half - origin)
+    near = torch.minimum(one, other)
+    return near, torch.maximum(one, other, out=one)
 
 
 def _key(near: Tensor, outside: Tensor, ids: Tensor) -> Tensor:
@@ -43,21 +47,33 @@ def _key(near: Tensor, outside: Tensor, ids: Tensor) -> Tensor:
     return torch.bitwise_and(bits, DISTANCE).bitwise_or_(ids).bitwise_or_(miss).bitwise_and_(MISS)
 
 
-def box_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes) -> Tensor:
-    """Keys of rays against boxes; ``pairs`` [12, ...] are geometry rows, all shapes broadcast."""
+def _box(inverse: Planes, origin: Planes, g: dict[str, Tensor], ids: Tensor) -> Tensor:
+    """Keys of rays against boxes, both in the boxes' frames."""
+    near, far = _slab(inverse[0], origin[0], g["hx"])
+    for axis, half in ((1, "hy"), (2, "hz")):
+        near_next, far_next = _slab(inverse[axis], origin[axis], g[half])
+        near = torch.maximum(near, near_next, out=near)
+        far = torch.minimum(far, far_next, out=far)
+    return _key(near, far.sub_(near).view(torch.int32), ids)
+
+
+def box_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes, inverse: Planes) -> Tensor:
+    """Keys of rays against boxes at right angles; ``pairs`` [12, ...] are geometry rows, all shapes broadcast."""
+    g = dict(zip(GEOMETRY, pairs, strict=True))
+    return _box(inverse, (origin[0] - g["cx"], origin[1] - g["cy"], origin[2] - g["cz"]), g, ids)
+
+
+def yawed_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes, inverse: Planes) -> Tensor:
+    """Keys of rays against boxes at any yaw; shapes as `box_keys`."""
     g = dict(zip(GEOMETRY, pairs, strict=True))
     px, py, pz = origin[0] - g["cx"], origin[1] - g["cy"], origin[2] - g["cz"]
     dx = (rays[0] * g["cos"]).add_(rays[1] * g["sin"])
     dy = (rays[1] * g["cos"]).sub_(rays[0] * g["sin"])
-    near, far = _slab(dx, px * g["cos"] + py * g["sin"], g["hx"])
-    near_y, far_y = _slab(dy, py * g["cos"] - px * g["sin"], g["hy"])
-    near_z, far_z = _slab(rays[2], pz, g["hz"])
-    near = torch.maximum(torch.maximum(near, near_y, out=near), near_z, out=near)
-    far = torch.minimum(torch.minimum(far, far_y, out=far), far_z, out=far)
-    return _key(near, far.sub_(near).view(torch.int32), ids)
+    here = (px * g["cos"] + py * g["sin"], py * g["cos"] - px * g["sin"], pz)
+    return _box((dx.add_(TINY).reciprocal_(), dy.add_(TINY).reciprocal_(), inverse[2]), here, g, ids)
 
 
-def turned_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes) -> Tensor:
+def turned_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes, inverse: Planes) -> Tensor:
     """Keys of rays against turned solids, x^2 + y^2 <= a + b z + c z^2 and |z| <= hz; shapes as `box_keys`.
 
     q(t) = A t^2 + 2 B t + C. If the ray is inside q where it enters the slab, it meets the flat end there; else
@@ -66,7 +82,7 @@ def turned_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes) -> Ten
     g = dict(zip(GEOMETRY, pairs, strict=True))
     px, py, pz = origin[0] - g["cx"], origin[1] - g["cy"], origin[2] - g["cz"]
     dx, dy, dz = rays
-    near, far = _slab(dz, pz, g["hz"])
+    near, far = _slab(inverse[2], pz, g["hz"])
     a = (dx * dx).add_(dy * dy) - g["qc"] * (dz * dz)
     a = a.add_(TINY)
     b = (px * dx).add_(py * dy).sub_((g["qb"] * HALF + g["qc"] * pz) * dz)
@@ -83,12 +99,15 @@ def turned_keys(pairs: Tensor, ids: Tensor, origin: Planes, rays: Planes) -> Ten
     return _key(hit, outside.bitwise_or_(other.bitwise_and_(square.view(torch.int32))), ids)
 
 
-def room_keys(room: Tensor, origin: Planes, rays: Planes) -> Tensor:
+TESTS = (box_keys, yawed_keys, turned_keys)  # for the three parts of `Tables.solids`
+
+
+def room_keys(room: Tensor, origin: Planes, inverse: Planes) -> Tensor:
     """Keys of rays against the inside of the room, whose geometry row is ``room`` [12]."""
     g = dict(zip(GEOMETRY, room, strict=True))
     exits = [
-        _slab(ray, start - g[centre], g[half])[1]
-        for ray, start, centre, half in zip(rays, origin, ("cx", "cy", "cz"), ("hx", "hy", "hz"), strict=True)
+        _slab(one_over, start - g[centre], g[half])[1]
+        for one_over, start, centre, half in zip(inverse, origin, ("cx", "cy", "cz"), ("hx", "hy", "hz"), strict=True)
     ]
     far = torch.minimum(torch.minimum(exits[0], exits[1]), exits[2])
     return torch.bitwise_and(far.view(torch.int32), DISTANCE).bitwise_or_(ROOM)

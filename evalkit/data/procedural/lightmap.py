@@ -13,8 +13,19 @@ import torch
 from torch import Tensor
 
 from evalkit.data.procedural.blocks import block_size, run_blocks
-from evalkit.data.procedural.intersect import FAR, FAR_KEY, Planes, box_keys, distance_of, room_keys, turned_keys
-from evalkit.data.procedural.solids import FACE, SHELL, SLOTS, Patch, Plan, Solid, Tables, face_row, geometry_table
+from evalkit.data.procedural.intersect import FAR, FAR_KEY, TESTS, Planes, distance_of, inverses, room_keys
+from evalkit.data.procedural.solids import (
+    FACE,
+    SHELL,
+    SLOTS,
+    Patch,
+    Plan,
+    Solid,
+    Tables,
+    face_row,
+    geometry_table,
+    squared,
+)
 
 MOST_TEXELS = 6  # along one side of a face of furniture
 ROOM_TEXELS = 27
@@ -81,11 +92,11 @@ def _patches(solid: Solid, count: int, inward: bool) -> tuple[Tensor, Tensor]:
 
 def _distance(tables: Tables, point: Planes, ray: Planes) -> Tensor:
     """Distance along rays [N] to any solid of ``tables``, in units of the rays' length."""
-    keys = torch.full_like(ray[0], FAR_KEY, dtype=torch.int32)
-    for solids, test in ((tables.boxes, box_keys), (tables.turned, turned_keys)):
+    keys, inverse = torch.full_like(ray[0], FAR_KEY, dtype=torch.int32), inverses(ray)
+    for solids, test in zip(tables.solids, TESTS, strict=True):
         if solids.numel():
             pairs = tables.geometry.index_select(1, solids)[..., None]
-            keys = torch.minimum(keys, test(pairs, solids[:, None].to(torch.int32), point, ray).amin(0))
+            keys = torch.minimum(keys, test(pairs, solids[:, None].to(torch.int32), point, ray, inverse).amin(0))
     return distance_of(keys)
 
 
@@ -120,7 +131,7 @@ def _occlusion(tables: Tables, point: Tensor, normal: Tensor) -> Tensor:
         start, along = _planes(point), _planes(ray)
         distance = _distance(tables, start, along)
         if tables.has_room:
-            walls = distance_of(room_keys(tables.geometry[:, SHELL], start, along))
+            walls = distance_of(room_keys(tables.geometry[:, SHELL], start, inverses(along)))
             distance = torch.minimum(distance, walls.clamp(0, FAR))
         total += weight * (distance.double() / OCCLUSION_REACH).clamp(0, 1).sqrt()
     return total
@@ -133,13 +144,22 @@ def _irradiance(plan: Plan, tables: Tables, point: Tensor, normal: Tensor) -> Te
     return ambient + _direct(plan, tables, point, normal)
 
 
+def _kinds(solids: list[Solid]) -> tuple[Tensor, Tensor, Tensor]:
+    """Ids of boxes at right angles, of other boxes, and of turned solids."""
+    kinds: tuple[list[int], list[int], list[int]] = ([], [], [])
+    for i, solid in enumerate(solids):
+        kinds[2 if solid.quadric else int(solid.yaw != 0)].append(i)
+    one, two, three = (torch.tensor(kind, dtype=torch.int64) for kind in kinds)
+    return one, two, three
+
+
 def _casters(plan: Plan, tables: Tables) -> Tables:
     """Keep the solids that are large enough to throw a shadow."""
     thin, wide = CASTER_THICKNESS * plan.light_spacing, CASTER_WIDTH * plan.light_spacing
     sizes = [sorted(solid.half) for solid in plan.solids]
     small = torch.tensor([i for i, size in enumerate(sizes) if size[0] < thin or size[1] < wide], dtype=torch.int64)
-    boxes, turned = (ids[~torch.isin(ids, small)] for ids in (tables.boxes, tables.turned))
-    return replace(tables, boxes=boxes, turned=turned)
+    one, two, three = (ids[~torch.isin(ids, small)] for ids in tables.solids)
+    return replace(tables, solids=(one, two, three))
 
 
 def _arrange(counts: list[int]) -> list[Patch]:
@@ -167,20 +187,19 @@ def _face_table(rows: list[tuple[int, Solid]], patches: list[Patch]) -> Tensor:
 
 def bake(plan: Plan) -> Tables:
     """Tabulate a plan and its light."""
+    plan = replace(plan, solids=[squared(solid) for solid in plan.solids])
     rows = [*enumerate(plan.solids), *([(SHELL, plan.room)] if plan.room else [])]
     counts = [_texel_count(solid, plan.light_spacing, i == SHELL) for i, solid in rows]
     patches = _arrange(counts)
     texels = [_patches(solid, n, inward=i == SHELL) for n, (i, solid) in zip(counts, rows, strict=True)]
     point, normal = torch.cat([p for p, _ in texels]), torch.cat([n for _, n in texels])
     glow = torch.cat([torch.full((n * n,), m.glow) for n, (_, s) in zip(counts, rows, strict=True) for m in s.faces])
-    boxes, turned = ([i for i, s in enumerate(plan.solids) if (s.quadric is None) == flat] for flat in (True, False))
     tables = Tables(
-        geometry_table(plan), _face_table(rows, patches), torch.tensor(boxes, dtype=torch.int64),
-        torch.tensor(turned, dtype=torch.int64), plan.room is not None,
+        geometry_table(plan), _face_table(rows, patches), _kinds(plan.solids), plan.room is not None,
         torch.zeros(1, 3, patches[0].height, MAP_WIDTH),
     )  # fmt: skip
     shades = _casters(plan, tables)
-    block = max(block_size(torch.device("cpu")).tests // max(len(shades.boxes), len(shades.turned), 1), 1)
+    block = max(block_size(torch.device("cpu")).tests // max(*map(len, shades.solids), 1), 1)
     light = torch.zeros(len(point), 3)
 
     def fill(start: int) -> None:
@@ -189,8 +208,9 @@ def bake(plan: Plan) -> Tables:
         light[part] = (_irradiance(plan, shades, point[part], normal[part]) * (1 - own) + own).to(torch.float32)
 
     run_blocks(fill, range(0, len(point), block), torch.device("cpu"))
-    pieces = light.split([patch.count**2 for patch in patches])
-    for patch, piece in zip(patches, pieces, strict=True):
-        square = piece.view(patch.count, patch.count, 3).permute(2, 0, 1)
+    start = 0
+    for patch in patches:
+        square = light[start : start + patch.count**2].view(patch.count, patch.count, 3).permute(2, 0, 1)
+        start += patch.count**2
         tables.lightmap[0, :, patch.y : patch.y + patch.count, patch.x : patch.x + patch.count] = square
     return tables

@@ -87,7 +87,8 @@ def _landscape(dice: Dice, easel: Easel, paints: tuple[Paint, ...]) -> None:
     easel.below(np.zeros_like(easel.x), paints[0] - 0.25 * (1 - easel.y[..., None]) * np.array([0.9, 0.5, 0.1]))
     easel.disc(dice.uniform(0.25, 0.75), dice.uniform(0.22, 0.4), dice.uniform(0.05, 0.1), paints[3])
     for depth in range(4):
-        easel.below(_ridge(dice, easel, 0.45 + 0.13 * depth, 0.09), shade_of(paints[1 + depth % 4], 1.15 - 0.18 * depth))
+        paint = shade_of(paints[1 + depth % 4], 1.15 - 0.18 * depth)
+        easel.below(_ridge(dice, easel, 0.45 + 0.13 * depth, 0.09), paint)
     for _ in range(9):
         x, y, size = dice.uniform(0.1, 0.9), dice.uniform(0.6, 0.85), dice.uniform(0.02, 0.06)
         easel.box(x, y, size / 4, size * 3, shade_of(paints[1], 0.5))
@@ -212,7 +213,7 @@ def window_view(dice: Dice, size: int) -> Array:
 
 def book_row(dice: Dice, height: int, width: int) -> Array:
     """Spines of uneven height and width before a dark back, with bands and titles; [height, width, 3]."""
-    row = np.ones((height, width, 3)) * np.array([0.16, 0.13, 0.11])
+    row: Array = np.ones((height, width, 3)) * np.array([0.16, 0.13, 0.11])
     left = 0
     while left < width:
         right = min(left + 12 + dice.integer(16), width)
@@ -226,7 +227,8 @@ def book_row(dice: Dice, height: int, width: int) -> Array:
         title = top + int((height - top) * dice.uniform(0.25, 0.4))
         middle, run = (left + right) // 2, int((height - top) * dice.uniform(0.2, 0.4))
         marks = dice.array(run, 4)
-        row[title : title + run, middle - 2 : middle + 2][marks[: height - title] > 0.4] = 0.92 - 0.5 * float(paint.mean() > 0.6)
+        ink = 0.42 if paint.mean() > 0.6 else 0.92
+        row[title : title + run, middle - 2 : middle + 2][marks[: height - title] > 0.4] = ink
         row[top:, right - 1] = 0.1
         left = right
     return row

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 
 from evalkit.data.procedural.drawing import DRAWERS, Array
-from evalkit.data.procedural.solids import PAGE_LEVELS as LEVELS
-from evalkit.data.procedural.solids import PAGE_SIZE as SIZE
+from evalkit.data.procedural.solids import PAGE_LEVELS, PAGE_SIZE
 
 PAGE = {name: i for i, name in enumerate(DRAWERS)}
 PLACES = {"side_x": 0, "left": 1, "side_y": 2, "top": 3}
@@ -24,7 +23,7 @@ ACROSS = 4  # pages side by side in the atlas
 
 @dataclass(frozen=True)
 class Pages:
-    """All levels of all pages in one atlas [1, 3, H, W], and where they are: places [4, P * LEVELS].
+    """All levels of all pages in one atlas [1, 3, H, W], and where they are: places [4, P * PAGE_LEVELS].
 
     A place takes (u, v) in [0, 1) to grid_sample's [-1, 1] across the atlas: side * u + left. Each level of a page has
     a margin of one texel, wrapped around, so that pages are periodic.
@@ -41,22 +40,24 @@ def _halve(level: Array) -> Array:
 
 
 def _pyramid(level: Array) -> tuple[Array, Array]:
-    """Atlas [H, W, 3] and corners [P, LEVELS, 3] (x, y, size in texels) of the pyramids of pages [P, S, S, 3].
+    """Atlas [H, W, 3] and corners [P, PAGE_LEVELS, 3] (x, y, size in texels) of the pyramids of pages [P, S, S, 3].
 
     The finest level fills the left part, the others stand one above the other beside it.
     """
     rows = -(-len(level) // ACROSS)
-    atlas = np.zeros((rows * (SIZE + 2 * LEVELS), ACROSS * (SIZE + 2 + SIZE // 2 + 2), 3), dtype=np.float32)
-    corners = np.zeros((len(level), LEVELS, 3))
+    atlas = np.zeros(
+        (rows * (PAGE_SIZE + 2 * PAGE_LEVELS), ACROSS * (PAGE_SIZE + 2 + PAGE_SIZE // 2 + 2), 3), dtype=np.float64
+    )
+    corners = np.zeros((len(level), PAGE_LEVELS, 3))
     left, top = 0, 0
-    for k in range(LEVELS):
+    for k in range(PAGE_LEVELS):
         cell = level.shape[1] + 2
         wrapped = np.pad(level, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="wrap")
         for i, page in enumerate(wrapped):
             x, y = left + i % ACROSS * cell, top + i // ACROSS * cell
             atlas[y : y + cell, x : x + cell] = page
             corners[i, k] = x + 1, y + 1, cell - 2
-        left, top = ACROSS * (SIZE + 2), 0 if k == 0 else top + rows * cell
+        left, top = ACROSS * (PAGE_SIZE + 2), 0 if k == 0 else top + rows * cell
         level = _halve(level)
     return atlas, corners
 
@@ -64,11 +65,11 @@ def _pyramid(level: Array) -> tuple[Array, Array]:
 @lru_cache(maxsize=4)
 def pages(device: str) -> Pages:
     """Draw all pages and keep them on ``device``."""
-    atlas, corners = _pyramid(np.stack([np.clip(draw(SIZE), 0, 1) for draw in DRAWERS.values()]))
+    atlas, corners = _pyramid(np.stack([np.clip(draw(PAGE_SIZE), 0, 1) for draw in DRAWERS.values()]))
     height, width = atlas.shape[:2]
     x, y, size = np.moveaxis(corners, -1, 0)
     places = np.stack([2 * size / width, 2 * x / width - 1, 2 * size / height, 2 * y / height - 1]).reshape(4, -1)
     return Pages(
-        torch.from_numpy(np.ascontiguousarray(atlas.transpose(2, 0, 1)))[None].to(device),
+        torch.from_numpy(np.ascontiguousarray(atlas.transpose(2, 0, 1), dtype=np.float32))[None].to(device),
         torch.from_numpy(places.astype(np.float32)).to(device),
     )

@@ -28,7 +28,7 @@ def rotation(vectors: Array) -> Array:
     angle = np.linalg.norm(vectors, axis=-1)[:, None, None] + 1e-12
     x, y, z = np.moveaxis(vectors, -1, 0)
     zero = np.zeros_like(x)
-    cross = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3) / angle
+    cross: Array = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(-1, 3, 3) / angle
     turned: Array = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
     return turned
 
@@ -65,7 +65,8 @@ def _sway(dice: Dice, steps: Array, size: float) -> Array:
     waves = [
         np.sin(2 * np.pi * (rate * steps[:, None] + dice.array(1, 3))) * (dice.array(1, 3) - 0.5) for rate in (2.3, 4.1)
     ]
-    return size * np.sum(waves, axis=0)
+    swayed: Array = size * np.sum(waves, axis=0)
+    return swayed
 
 
 def glide(dice: Dice, length: int, height: float) -> Array:

@@ -1,6 +1,6 @@
 """From cameras to images: tiles sorted by how much they hold, a second look at edges, exact depth.
 
-The work goes in blocks of tiles, then of edge pixels; a block may hold pieces of any frames.
+The work of a group of frames goes in blocks of tiles, then of edge pixels, each of any frames of the group.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evalkit.data.procedural.blocks import BlockSize, block_size, run_blocks
+from evalkit.data.procedural.blocks import BlockSize, block_size, frames_at_once, run_blocks
 from evalkit.data.procedural.cull import TILE, Lens, candidates, visible
 from evalkit.data.procedural.hits import Hits, locate
-from evalkit.data.procedural.intersect import FAR_KEY, ID, Planes, box_keys, room_keys, turned_keys
+from evalkit.data.procedural.intersect import FAR_KEY, ID, TESTS, Planes, inverses, room_keys
 from evalkit.data.procedural.numbers import at_least, real
 from evalkit.data.procedural.pages import Pages
 from evalkit.data.procedural.shade import Rgb, shade
@@ -23,61 +23,67 @@ from evalkit.data.procedural.solids import NOTHING, SHELL, Tables
 AREA = TILE * TILE
 EDGE_CONTRAST = 0.04  # an edge is smoothed where the colours beside it differ by more than this
 WHITE_FACE = real(NOTHING * 6.0)
+SUBPIXEL_ORDER = torch.arange(4)[:, None]
 SUBPIXELS = ((-0.125, -0.375), (0.375, -0.125), (-0.375, 0.125), (0.125, 0.375))  # rotated grid
+
+
+Counts = tuple[int, int, int]  # of boxes, boxes at an angle, turned solids
+COST = (1, 2, 3)  # of a test against each, roughly
 
 
 @dataclass(frozen=True)
 class Work:
-    """One rendering: world, cameras, candidate lists a tile [T, K] and their lengths, longest lists first."""
+    """One rendering: world, cameras, and for each kind of solid the candidates of each tile, [T, K], and counts [T]."""
 
     tables: Tables
     pages: Pages
     lens: Lens
-    boxes: Tensor
-    turned: Tensor
-    box_counts: Tensor
-    turned_counts: Tensor
+    lists: tuple[Tensor, ...]
+    counts: tuple[Tensor, ...]
     size: BlockSize
 
     @staticmethod
     def of(tables: Tables, pages: Pages, lens: Lens) -> Work:
         """Find out what each tile may show."""
-        boxes, box_counts = candidates(visible(tables.geometry, tables.boxes, lens), tables.boxes)
-        turned, turned_counts = candidates(visible(tables.geometry, tables.turned, lens), tables.turned)
-        return Work(
-            tables, pages, lens, boxes, turned, box_counts, turned_counts, block_size(tables.geometry.device)
-        )
+        found = [candidates(visible(tables.geometry, ids, lens), ids) for ids in tables.solids]
+        lists, counts = zip(*found, strict=True)
+        return Work(tables, pages, lens, lists, counts, block_size(tables.geometry.device))
 
-    def by_load(self, tiles: Tensor) -> Tensor:
-        """Order of ``tiles`` [A] by what they hold, fullest first."""
-        load = self.box_counts + 2 * self.turned_counts
-        return load[tiles].argsort(descending=True, stable=True)
+    @property
+    def load(self) -> Tensor:
+        """What a ray of each tile costs, [T]."""
+        boxes, yawed, turned = self.counts
+        return boxes * COST[0] + yawed * COST[1] + turned * COST[2]
 
 
-def _nearest(work: Work, tiles: Tensor, most: tuple[int, int], axis: int, origin: Planes, rays: Planes) -> Tensor:
+def _nearest(work: Work, tiles: Tensor, most: Counts, axis: int, origin: Planes, rays: Planes) -> Tensor:
     """Smallest keys of rays [X, Y]; ``tiles`` [A] name the candidates along X (axis 1) or Y (axis 0)."""
-    keys = room_keys(work.tables.geometry[:, SHELL], origin, rays) if work.tables.has_room else None
-    for lists, count, test in ((work.boxes, most[0], box_keys), (work.turned, most[1], turned_keys)):
+    inverse = inverses(rays)
+    if work.tables.has_room:
+        keys = room_keys(work.tables.geometry[:, SHELL], origin, inverse)
+    else:
+        keys = torch.full_like(rays[0], FAR_KEY, dtype=torch.int32)
+    for lists, count, test in zip(work.lists, most, TESTS, strict=True):
         if count == 0:
             continue
         ids = lists[tiles, :count].T.contiguous()
         pairs = work.tables.geometry.index_select(1, ids.flatten()).view(-1, *ids.shape).unsqueeze(axis + 2)
-        found = test(pairs, ids.unsqueeze(axis + 1), origin, rays).amin(0)
-        keys = found if keys is None else torch.minimum(keys, found)
-    if keys is None:
-        return torch.full_like(rays[0], FAR_KEY, dtype=torch.int32)
+        found = test(pairs, ids.unsqueeze(axis + 1), origin, rays, inverse).amin(0)
+        keys = torch.minimum(keys, found, out=keys)
     return keys.clamp_(max=FAR_KEY)
 
 
-def _pieces(work: Work, tiles: Tensor, rays_each: int) -> Iterator[tuple[int, int, tuple[int, int]]]:
+def _pieces(work: Work, tiles: Tensor, rays_each: int) -> Iterator[tuple[int, int, Counts]]:
     """Cut items in ``tiles`` [A] into runs [start, end) that fit a block of tests, with the longest lists in each."""
-    boxes, turned = work.box_counts[tiles].tolist(), work.turned_counts[tiles].tolist()
+    counts = torch.stack([count[tiles] for count in work.counts]).cpu().numpy()
+    room = work.size.tests // rays_each
     start = 0
-    while start < len(boxes):
-        fits = max(work.size.tests // (rays_each * max(boxes[start], turned[start], 1)), 1)
-        most = max(max(boxes[start : start + fits]), max(turned[start : start + fits]), 1)
-        end = start + max(min(fits, work.size.tests // (rays_each * most)), 1)
-        yield start, min(end, len(boxes)), (max(boxes[start:end]), max(turned[start:end]))
+    while start < counts.shape[1]:
+        fits = max(room // max(int(counts[:, start].max()), 1), 1)
+        most = int(counts[:, start : start + fits].max())
+        end = start + max(min(fits, room // max(most, 1)), 1)
+        boxes, yawed, turned = counts[:, start:end].max(axis=1).tolist()
+        yield start, min(end, counts.shape[1]), (boxes, yawed, turned)
         start = end
 
 
@@ -144,21 +150,17 @@ def _paint_tiles(work: Work, canvas: Canvas, tiles: Tensor) -> None:
         here = (origin[0][part], origin[1][part], origin[2][part])
         keys[part] = _nearest(work, tiles[part], most, 1, here, (rays[0][part], rays[1][part], rays[2][part]))
     colours, hits = _shade_keys(work, keys, origin, rays, work.lens.pixel[frame][:, None])
-    for plane, value in zip((*canvas.colours, canvas.depth, canvas.face), (*colours, hits.depth, hits.face), strict=True):
+    planes = (*canvas.colours, canvas.depth, canvas.face)
+    for plane, value in zip(planes, (*colours, hits.depth, hits.face), strict=True):
         plane.index_copy_(0, tiles, value.view(-1, AREA))
 
 
-def _smooth_edges(work: Work, images: Tensor, where: tuple[Tensor, Tensor, Tensor]) -> None:
-    """Repaint pixels (frame, y, x) [E] of images [F, 3, H, W] where faces meet.
-
-    Four rays a pixel find out how much of it the nearest solid covers; only that solid and what lies furthest
-    behind it are shaded.
-    """
-    frame, y, x = where
+def _subpixel_keys(work: Work, frame: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Planes, Planes]:
+    """Keys [4, E], origins [1, E] and rays [4, E] of four rays through each pixel [E]."""
     tiles = (frame * work.lens.tiles + y // TILE) * work.lens.tiles + x // TILE
-    sub = torch.tensor(SUBPIXELS, device=images.device) + 0.5
+    sub = torch.tensor(SUBPIXELS, device=x.device) + 0.5
     px, py = _aim(work.lens, frame, x[:, None] + sub[:, 0], y[:, None] + sub[:, 1])
-    px, py = px.T.contiguous(), py.T.contiguous()  # [4, E]
+    px, py = px.T.contiguous(), py.T.contiguous()
     axes, start = work.lens.rotation[frame].flatten(1).T.contiguous(), work.lens.origin[frame].T.contiguous()
     x_ray, y_ray, z_ray = ((axes[i] * px).add_(axes[i + 3] * py).add_(axes[i + 6]) for i in range(3))
     keys = torch.empty_like(px, dtype=torch.int32)
@@ -166,16 +168,27 @@ def _smooth_edges(work: Work, images: Tensor, where: tuple[Tensor, Tensor, Tenso
         part = slice(begin, end)
         here = (start[0:1, part], start[1:2, part], start[2:3, part])
         keys[:, part] = _nearest(work, tiles[part], most, 0, here, (x_ray[:, part], y_ray[:, part], z_ray[:, part]))
-    (near, at_near), (far, at_far) = keys.min(0), keys.max(0)
-    covered = (torch.bitwise_and(keys ^ near, ID) == 0).sum(0)
-    share = torch.where(covered == len(SUBPIXELS), 0.5, covered / len(SUBPIXELS))
-    picked = torch.stack([at_near, at_far])
-    two = (x_ray.gather(0, picked), y_ray.gather(0, picked), z_ray.gather(0, picked))
-    origin = (start[0:1], start[1:2], start[2:3])
-    colours, _ = _shade_keys(work, torch.stack([near, far]), origin, two, work.lens.pixel[frame])
+    return keys, (start[0:1], start[1:2], start[2:3]), (x_ray, y_ray, z_ray)
+
+
+def _smooth_edges(work: Work, images: Tensor, face: Tensor, where: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Repaint pixels (frame, y, x) [E] of images [F, 3, H, W] where faces [F, H, W] meet.
+
+    Four rays a pixel find out how much of it belongs to the solid at its centre, whose colour is known; one ray that
+    met something else is shaded for the rest.
+    """
+    frame, y, x = where
+    keys, origin, rays = _subpixel_keys(work, frame, y, x)
+    centre = (face[frame, y, x] // 6).to(torch.int32)
+    foreign = torch.bitwise_and(keys, ID) != centre
+    share = 1 - foreign.sum(0) / len(SUBPIXELS)
+    share = torch.where(share == 1, 0.5, share)  # two faces of one solid: half each, near enough
+    other = (foreign.to(torch.int32) * len(SUBPIXELS) - SUBPIXEL_ORDER.to(keys.device)).argmax(0, keepdim=True)
+    one = (rays[0].gather(0, other), rays[1].gather(0, other), rays[2].gather(0, other))
+    colours, _ = _shade_keys(work, keys.gather(0, other), origin, one, work.lens.pixel[frame])
     for channel, value in enumerate(colours):
-        front, back = value.view(2, -1)
-        images[frame, channel, y, x] = front * share + back * (1 - share)
+        plane = images[:, channel]
+        plane[frame, y, x] = plane[frame, y, x] * share + value * (1 - share)
 
 
 def _edges(images: Tensor, face: Tensor) -> Tensor:
@@ -198,27 +211,46 @@ def _assemble(plane: Tensor, lens: Lens) -> Tensor:
     return frames[:, : lens.resolution, : lens.resolution]
 
 
-def render(tables: Tables, pages: Pages, lens: Lens) -> tuple[Tensor, Tensor]:
-    """Images [F, 3, H, W] and z-depth [F, H, W] (at pixel centres; inf where a ray leaves) of a world."""
-    device = tables.geometry.device
+def _render_frames(tables: Tables, pages: Pages, lens: Lens, images: Tensor, depth: Tensor) -> None:
+    """Render into images [F, 3, H, W] and depth [F, H, W]."""
     work = Work.of(tables, pages, lens)
-    canvas = Canvas.blank(work.box_counts.shape[0], device)
-    tiles = torch.arange(work.box_counts.shape[0], device=device)
+    load = work.load
+    canvas = Canvas.blank(load.numel(), images.device)
+    tiles = load.argsort(descending=True, stable=True)
     if not tables.has_room:
-        tiles = tiles[work.box_counts + work.turned_counts > 0]
-    tiles = tiles[work.by_load(tiles)]
-    run_blocks(lambda block: _paint_tiles(work, canvas, block), tiles.split(work.size.rays // AREA), device)
-    images = torch.stack([_assemble(plane, lens) for plane in canvas.colours], dim=1)
+        tiles = tiles[: int((load > 0).sum())]
+    for start in range(0, len(tiles), work.size.rays // AREA):
+        _paint_tiles(work, canvas, tiles[start : start + work.size.rays // AREA])
+    for channel, plane in enumerate(canvas.colours):
+        images[:, channel] = _assemble(plane, lens)
+    depth.copy_(_assemble(canvas.depth, lens))
     face = _assemble(canvas.face, lens)
-    depth = _assemble(canvas.depth, lens).contiguous()
     if not tables.has_room:
         outside = face >= NOTHING * 6
         depth.masked_fill_(outside, torch.inf)
         images.masked_fill_(outside[:, None], 1.0)  # tiles that hold nothing were never painted
 
     frame, y, x = _edges(images, face).nonzero(as_tuple=True)
-    tile = (frame * lens.tiles + y // TILE) * lens.tiles + x // TILE
-    order = work.by_load(tile)
-    blocks = zip(*(index[order].split(work.size.rays // 2) for index in (frame, y, x)), strict=True)
-    run_blocks(lambda where: _smooth_edges(work, images, where), blocks, device)
+    order = load[(frame * lens.tiles + y // TILE) * lens.tiles + x // TILE].argsort(descending=True, stable=True)
+    frame, y, x = frame[order], y[order], x[order]
+    for start in range(0, len(order), work.size.rays):
+        part = slice(start, start + work.size.rays)
+        _smooth_edges(work, images, face, (frame[part], y[part], x[part]))
+
+
+def render(tables: Tables, pages: Pages, lens: Lens) -> tuple[Tensor, Tensor]:
+    """Images [F, 3, H, W] and z-depth [F, H, W] (at pixel centres; inf where a ray leaves) of a world.
+
+    Groups of frames go side by side; a pixel does not depend on the group that it is in.
+    """
+    device, count = tables.geometry.device, len(lens.origin)
+    images = torch.empty(count, 3, lens.resolution, lens.resolution, device=device)
+    depth = torch.empty(count, lens.resolution, lens.resolution, device=device)
+    group = frames_at_once(lens.resolution, count, device)
+
+    def work(start: int) -> None:
+        part = slice(start, start + group)
+        _render_frames(tables, pages, lens.take(part), images[part], depth[part])
+
+    run_blocks(work, range(0, count, group), device)
     return images, depth

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from evalkit.data.procedural.hits import Hits
 from evalkit.data.procedural.numbers import HALF, ONE, Rows, real, whole
-from evalkit.data.procedural.pages import LEVELS, PLACES, Pages
-from evalkit.data.procedural.solids import FACE, Tables
+from evalkit.data.procedural.pages import PLACES, Pages
+from evalkit.data.procedural.solids import FACE, PAGE_LEVELS, Tables
 
 Rgb = tuple[Tensor, Tensor, Tensor]
 COLUMNS = {name: i for i, name in enumerate(FACE)}
@@ -27,17 +27,17 @@ def lookup(image: Tensor, x: Tensor, y: Tensor) -> Rgb:
 
 
 def _page_level(pages: Pages, key: Tensor, u: Tensor, v: Tensor) -> Rgb:
-    """Look up one level of a page; ``key`` is page x LEVELS + level, (u, v) are in [0, 1) across the page."""
+    """Look up one level of a page; ``key`` is page x PAGE_LEVELS + level, (u, v) are in [0, 1) across the page."""
     f = Rows(pages.places, PLACES, key.to(torch.int32))
     return lookup(pages.atlas, (u * f["side_x"]).add_(f["left"]), (v * f["side_y"]).add_(f["top"]))
 
 
 def page_colour(pages: Pages, page: Tensor, u: Tensor, v: Tensor, texels_a_pixel: Tensor) -> Rgb:
-    """Trilinear lookup at (u, v) in pages of page x LEVELS ``page``, which are periodic.
+    """Trilinear lookup at (u, v) in pages of page x PAGE_LEVELS ``page``, which are periodic.
 
     The level's logarithm is read from the bits of the float: piecewise linear, exact everywhere.
     """
-    level = texels_a_pixel.view(torch.int32).to(torch.float32).mul_(EXPONENT).sub_(BIAS).clamp_(0, LEVELS - 1.001)
+    level = texels_a_pixel.view(torch.int32).to(torch.float32).mul_(EXPONENT).sub_(BIAS).clamp_(0, PAGE_LEVELS - 1.001)
     below = level.floor()
     key = below + page
     u, v = u - u.floor(), v - v.floor()

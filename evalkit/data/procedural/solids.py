@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+OUT_OF_SIGHT = 1e8
 SHELL, NOTHING, SLOTS = 254, 255, 256  # ids 0..253 are solids; 254 the room around them; 255 a ray that left
-GEOMETRY = ("cx", "cy", "cz", "cos", "sin", "hx", "hy", "hz", "turned", "qa", "qb", "qc")
+GEOMETRY = ("cx", "cy", "cz", "cos", "sin", "hx", "hy", "hz", "odd", "qa", "qb", "qc")
 FACE = (
     "red", "green", "blue", "red_grain", "green_grain", "blue_grain", "scale_u", "scale_v", "offset_u", "offset_v",
     "page", "density", "cells_u", "cells_v", "cell_width", "cell_height", "shift", "gap", "gap_tone", "tint", "chroma",
@@ -51,6 +52,10 @@ class Material:
     shuffle: float = 0.0
     glow: float = 0.0
 
+    def across(self) -> Material:
+        """The same, stretched the other way: for a face whose u and v change places."""
+        return replace(self, scale=self.scale[::-1], cells=self.cells[::-1])
+
 
 @dataclass(frozen=True)
 class Solid:
@@ -64,6 +69,20 @@ class Solid:
     yaw: float
     faces: tuple[Material, Material, Material, Material, Material, Material]
     quadric: Vector | None = None
+
+
+def squared(solid: Solid) -> Solid:
+    """Turn a box that stands at a right angle into one that is not turned at all, which is cheaper to meet."""
+    quarters = round(solid.yaw / QUARTER_TURN)
+    if solid.quadric or abs(solid.yaw - quarters * QUARTER_TURN) > 1e-9:
+        return solid
+    back, front, left, right, below, above = solid.faces
+    half = solid.half
+    for _ in range(quarters % 4):
+        back, front, left, right = right, left, back, front
+        below, above = below.across(), above.across()
+        half = (half[1], half[0], half[2])
+    return replace(solid, half=half, yaw=0.0, faces=(back, front, left, right, below, above))
 
 
 @dataclass(frozen=True)
@@ -128,36 +147,39 @@ class Plan:
 class Tables:
     """A world as the ray-caster reads it.
 
-    geometry [12, 256] and faces [27, 256 * 6], rows named by `GEOMETRY` and `FACE`; boxes, turned: ids;
-    lightmap: [1, 3, H, W] linear light (see `lightmap.bake`).
+    geometry [12, 256] and faces [27, 256 * 6], rows named by `GEOMETRY` and `FACE`; solids: ids of boxes, of boxes
+    at an angle, and of turned solids; lightmap: [1, 3, H, W] linear light (see `lightmap.bake`).
     """
 
     geometry: Tensor
     faces: Tensor
-    boxes: Tensor
-    turned: Tensor
+    solids: tuple[Tensor, Tensor, Tensor]
     has_room: bool
     lightmap: Tensor
 
     def to(self, device: str) -> Tables:
         """Move to a device."""
         return Tables(
-            self.geometry.to(device), self.faces.to(device), self.boxes.to(device), self.turned.to(device),
-            self.has_room, self.lightmap.to(device),
-        )  # fmt: skip
+            self.geometry.to(device),
+            self.faces.to(device),
+            (self.solids[0].to(device), self.solids[1].to(device), self.solids[2].to(device)),
+            self.has_room,
+            self.lightmap.to(device),
+        )
 
 
 def geometry_table(plan: Plan) -> Tensor:
-    """Tabulate where the solids are: [12, 256] float32. Unused slots have negative half sizes: never hit."""
-    table = torch.full((SLOTS, len(GEOMETRY)), -1.0, dtype=torch.float64)
-    table[:, :5] = torch.tensor([0.0, 0.0, 0.0, 1.0, 0.0], dtype=torch.float64)
+    """Tabulate where the solids are: [12, 256] float32. Unused slots hold a box that is out of sight."""
+    unused = [OUT_OF_SIGHT, OUT_OF_SIGHT, OUT_OF_SIGHT, 1, 0, 1, 1, 1, 0, 0, 0, 0]
+    table = torch.tensor(unused, dtype=torch.float64).repeat(SLOTS, 1)
     rows = list(enumerate(plan.solids)) + ([(SHELL, plan.room)] if plan.room else [])
     if len(plan.solids) > SHELL:
         raise ValueError(f"a world holds at most {SHELL} solids, got {len(plan.solids)}")
     for i, solid in rows:
         quadric = solid.quadric or (0.0, 0.0, 0.0)
         yaw = (math.cos(solid.yaw), math.sin(solid.yaw))
-        table[i] = torch.tensor([*solid.centre, *yaw, *solid.half, float(solid.quadric is not None), *quadric])
+        odd = float(solid.quadric is not None or solid.yaw != 0)
+        table[i] = torch.tensor([*solid.centre, *yaw, *solid.half, odd, *quadric])
     return table.to(torch.float32).T.contiguous()
 
 
@@ -174,7 +196,7 @@ class Patch:
 
 def _light_columns(solid: Solid, face: int, patch: Patch) -> list[float]:
     """How (u, v) on a face becomes a position in the lightmap, in grid_sample's [-1, 1]; texels lie on the edges."""
-    last, half = patch.count - 1, solid.half
+    last, half = float(patch.count - 1), solid.half
     if solid.quadric and face < 4:
         across, start = last / (half[0] * QUARTER_TURN), -face * last
     else:
@@ -196,7 +218,8 @@ def face_row(solid: Solid, face: int, salt: int, patch: Patch) -> list[float]:
     cells = [1 / size if size else FAR_CELLS for size in m.cells]
     density = math.sqrt(m.scale[0] * m.scale[1]) * PAGE_SIZE
     return [
-        *plain, *grain, m.scale[0], -m.scale[1], *m.offset, m.page * PAGE_LEVELS, density, *cells, 1 / cells[0], 1 / cells[1],
-        m.shift, m.gap, m.gap_tone - 1, m.tint / 128, m.chroma / 128, m.shuffle / 256, salt,
+        *plain, *grain, m.scale[0], -m.scale[1], *m.offset, m.page * PAGE_LEVELS, density,
+        *cells, 1 / cells[0], 1 / cells[1], m.shift, m.gap, m.gap_tone - 1, m.tint / 128, m.chroma / 128,
+        m.shuffle / 256, salt,
         *_light_columns(solid, face, patch),
     ]  # fmt: skip

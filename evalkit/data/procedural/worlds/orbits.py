@@ -26,17 +26,26 @@ def _teapot(plan: Plan, dice: Dice, colour: Colour) -> None:
     plan.ball((0, 0, 0.205), 0.018, m.paint(f.BRASS, dice))
     for i in range(3):
         plan.ball((0.115 + 0.024 * i, 0, 0.07 + 0.032 * i), 0.026 - 0.004 * i, glaze)
-    for x, z, size in ((-0.13, 0.13, (0.07, 0.02, 0.018)), (-0.16, 0.095, (0.018, 0.02, 0.08)), (-0.13, 0.055, (0.07, 0.02, 0.018))):
+    for x, z, size in (
+        (-0.13, 0.13, (0.07, 0.02, 0.018)),
+        (-0.16, 0.095, (0.018, 0.02, 0.08)),
+        (-0.13, 0.055, (0.07, 0.02, 0.018)),
+    ):
         plan.box((x, 0, z), size, m.paint(f.DARK, dice))
 
 
 def _stack_of_books(plan: Plan, dice: Dice, colour: Colour) -> None:
     z = 0.0
-    for i in range(4 + dice.integer(3)):
+    for _ in range(4 + dice.integer(3)):
         size = (dice.uniform(0.2, 0.28), dice.uniform(0.14, 0.19), dice.uniform(0.018, 0.045))
         yaw = dice.uniform(-0.35, 0.35)
         plan.box((0, 0, z + size[2] / 2), size, m.cloth(dice.pick(BRIGHT), dice), yaw)
-        plan.box((0.004, 0.004, z + size[2] / 2), (size[0], size[1] + 0.002, size[2] * 0.7), m.paint((0.93, 0.90, 0.82), dice), yaw)
+        plan.box(
+            (0.004, 0.004, z + size[2] / 2),
+            (size[0], size[1] + 0.002, size[2] * 0.7),
+            m.paint((0.93, 0.90, 0.82), dice),
+            yaw,
+        )
         z += size[2]
     if dice.chance(0.7):
         plan.ball((0.02, 0, z + 0.05), 0.05, m.stone(colour, dice))
@@ -47,14 +56,29 @@ def _vase(plan: Plan, dice: Dice, colour: Colour) -> None:
     for i in range(5):
         angle = 2.4 * i
         reach, z = 0.045 + 0.01 * i, 0.27 + 0.028 * ((i * 2) % 5)
-        plan.turned((reach * math.cos(angle) * 0.5, reach * math.sin(angle) * 0.5, 0.18), z - 0.18, 0.004, 0.004, m.paint(f.LEAF, dice))
-        plan.ball((reach * math.cos(angle), reach * math.sin(angle), z), 0.042, m.leaves(dice.pick((f.LEAF, *BRIGHT[:3])), dice), 0.8)
+        plan.turned(
+            (reach * math.cos(angle) * 0.5, reach * math.sin(angle) * 0.5, 0.18),
+            z - 0.18,
+            0.004,
+            0.004,
+            m.paint(f.LEAF, dice),
+        )
+        plan.ball(
+            (reach * math.cos(angle), reach * math.sin(angle), z),
+            0.042,
+            m.leaves(dice.pick((f.LEAF, *BRIGHT[:3])), dice),
+            0.8,
+        )
 
 
 def _toy_house(plan: Plan, dice: Dice, colour: Colour) -> None:
     plan.box((0, 0, 0.09), (0.2, 0.15, 0.18), m.bricks_small(colour, dice))
     for i in range(5):
-        plan.box((0, 0, 0.19 + 0.02 * i), (0.22 - 0.01 * i, 0.18 - 0.036 * i, 0.021), m.planks_small((0.60, 0.30, 0.24), dice))
+        plan.box(
+            (0, 0, 0.19 + 0.02 * i),
+            (0.22 - 0.01 * i, 0.18 - 0.036 * i, 0.021),
+            m.planks_small((0.60, 0.30, 0.24), dice),
+        )
     plan.box((0.05, 0.03, 0.28), (0.03, 0.03, 0.09), m.bricks_small((0.66, 0.40, 0.32), dice))
     for side in (-1, 1):
         plan.box((0.05 * side, side * 0.076, 0.1), (0.045, 0.006, 0.05), m.paint((0.72, 0.84, 0.90), dice))
@@ -67,7 +91,11 @@ def _fruit_bowl(plan: Plan, dice: Dice, colour: Colour) -> None:
     for i in range(6):
         angle, reach = 1.05 * i, 0.075 if i else 0.0
         fruit = dice.pick(((0.82, 0.32, 0.22), (0.90, 0.66, 0.24), (0.62, 0.70, 0.28), (0.55, 0.24, 0.26)))
-        plan.ball((reach * math.cos(angle), reach * math.sin(angle), 0.1 + 0.03 * (i == 0)), dice.uniform(0.036, 0.046), m.stone(fruit, dice))
+        plan.ball(
+            (reach * math.cos(angle), reach * math.sin(angle), 0.1 + 0.03 * (i == 0)),
+            dice.uniform(0.036, 0.046),
+            m.stone(fruit, dice),
+        )
 
 
 def _blocks(plan: Plan, dice: Dice, colour: Colour) -> None:
@@ -98,7 +126,9 @@ def plan_orbit(dice: Dice) -> Plan:
     yaw = part.uniform(0, math.pi)
     start = len(plan.solids)
     f.table(plan, part.uniform(0.85, 1.0), part.uniform(0.7, 0.8), TABLE_HEIGHT, top, y=0.0)
-    plan.box((0, 0, TABLE_HEIGHT + 0.002), (0.42, 0.42, 0.004), m.rug(part.integer(4), 0.42, 0.42), yaw=part.uniform(0, 1))
+    plan.box(
+        (0, 0, TABLE_HEIGHT + 0.002), (0.42, 0.42, 0.004), m.rug(part.integer(4), 0.42, 0.42), yaw=part.uniform(0, 1)
+    )
     plan.moved(start, (0, 0, 0), yaw)
     things, colours = part.shuffled(THINGS), part.shuffled(BRIGHT)
     spots = ((0.0, 0.0), (0.27, 0.18), (-0.27, 0.2), (0.26, -0.2), (-0.26, -0.18))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
+from typing import Protocol
 
 from evalkit.data.procedural import furniture as f
 from evalkit.data.procedural import materials as m
@@ -12,7 +14,15 @@ from evalkit.data.procedural.paths import CLEAR_BALL
 from evalkit.data.procedural.solids import Light, Material, Plan, Solid
 from evalkit.data.procedural.worlds.palettes import PALETTES, Palette
 
-WallMaker = Callable[[Plan, Dice, Palette, float], None]
+
+class WallMaker(Protocol):
+    """Furnishes a wall of this width, which runs along x through the origin and faces +y."""
+
+    __name__: str
+
+    def __call__(self, plan: Plan, dice: Dice, palette: Palette, width: float) -> None:
+        """Add to the plan."""
+        ...
 
 
 def distance_to(solid: Solid, point: tuple[float, float, float]) -> float:
@@ -60,8 +70,8 @@ def sofa_wall(plan: Plan, dice: Dice, palette: Palette, width: float) -> None:
     f.sofa(plan, long, m.cloth(m.varied(palette.fabric, dice), dice), accents)
     order = dice.shuffled(range(m.PICTURES))
     for i in range(3):
-        size = dice.uniform(0.48, 0.68)
-        f.framed(plan, order[i], (i - 1) * 0.82 + dice.uniform(-0.05, 0.05), dice.uniform(1.55, 1.75), size, size * dice.uniform(1.0, 1.3))
+        size, x, z = dice.uniform(0.48, 0.68), (i - 1) * 0.82 + dice.uniform(-0.05, 0.05), dice.uniform(1.55, 1.75)
+        f.framed(plan, order[i], x, z, size, size * dice.uniform(1.0, 1.3))
     side = dice.sign()
     lamp = len(plan.solids)
     f.floor_lamp(plan, dice, (0.98, 0.90, 0.74))
@@ -91,14 +101,17 @@ def book_wall(plan: Plan, dice: Dice, palette: Palette, width: float) -> None:
 def door_wall(plan: Plan, dice: Dice, palette: Palette, width: float) -> None:
     """A door, a picture, a desk with a chair."""
     side = dice.sign()
-    f.door(plan, side * (width / 2 - 1.35), m.timber(m.varied(palette.wood, dice), dice) if dice.chance(0.5) else m.paint(palette.trim, dice), m.paint(palette.trim, dice), dice)
+    leaf = m.timber(m.varied(palette.wood, dice), dice) if dice.chance(0.5) else m.paint(palette.trim, dice)
+    f.door(plan, side * (width / 2 - 1.35), leaf, m.paint(palette.trim, dice), dice)
     wood = m.timber(m.varied(palette.wood, dice), dice)
     start = len(plan.solids)
     f.table(plan, 1.25, 0.6, 0.75, wood)
     f.ornament(plan, (-0.4, 0.3, 0.75), 1.2, dice)
     for i in range(4):
         size = (0.26 - 0.02 * i, 0.19 - 0.01 * i, 0.03)
-        plan.box((0.3, 0.28, 0.765 + 0.03 * i), size, m.paint(dice.pick(palette.accents), dice), yaw=dice.uniform(-0.4, 0.4))
+        plan.box(
+            (0.3, 0.28, 0.765 + 0.03 * i), size, m.paint(dice.pick(palette.accents), dice), yaw=dice.uniform(-0.4, 0.4)
+        )
     chair = len(plan.solids)
     f.chair(plan, wood, m.cloth(palette.accents[1], dice))
     plan.moved(chair, (dice.uniform(-0.2, 0.2), 1.0, 0), math.pi + dice.uniform(-0.4, 0.4))
@@ -111,6 +124,7 @@ def door_wall(plan: Plan, dice: Dice, palette: Palette, width: float) -> None:
 def _surroundings(plan: Plan, dice: Dice, palette: Palette, size: tuple[float, float, float]) -> None:
     """Floor, walls, ceiling, skirting and cornice."""
     wide, deep, high = size
+
     def wall(i: int) -> Material:
         part = dice.fork(f"wall{i}")
         if i == accent:
@@ -136,16 +150,17 @@ def _surroundings(plan: Plan, dice: Dice, palette: Palette, size: tuple[float, f
 
 def plan_room(dice: Dice) -> Plan:
     """Plan an interior whose middle is free: a ball of radius `CLEAR_BALL` about half its height."""
-    plan, palette = Plan(ambient=(0.42, 0.42, 0.42)), dice.pick(PALETTES)
+    plan, palette = Plan(ambient=(0.50, 0.50, 0.50)), dice.pick(PALETTES)
     wide, deep, high = dice.uniform(5.0, 6.4), dice.uniform(5.0, 6.4), dice.uniform(2.95, 3.2)
     _surroundings(plan, dice.fork("shell"), palette, (wide, deep, high))
     put = Furnisher(plan, (0.0, 0.0, high / 2), CLEAR_BALL)
-    walls = dice.shuffled((window_wall, sofa_wall, book_wall, door_wall))
+    makers: tuple[WallMaker, ...] = (window_wall, sofa_wall, book_wall, door_wall)
+    walls = dice.shuffled(makers)
     spots = ((0.0, -deep / 2, 0.0, wide), (wide / 2, 0.0, math.pi / 2, deep),
              (0.0, deep / 2, math.pi, wide), (-wide / 2, 0.0, -math.pi / 2, deep))  # fmt: skip
     for make, (x, y, yaw, width) in zip(walls, spots, strict=True):
         part = dice.fork(make.__name__)
-        put.add(lambda group, make=make, part=part, width=width: make(group, part, palette, width), x, y, yaw)  # type: ignore[misc]
+        put.add(partial(make, dice=part, palette=palette, width=width), x, y, yaw)
         if make is window_wall:
             inward = (-math.sin(yaw), math.cos(yaw))
             along = (math.cos(yaw) * 0.7, math.sin(yaw) * 0.7, 0.0)
@@ -160,13 +175,13 @@ def _corners(put: Furnisher, dice: Dice, palette: Palette, wide: float, deep: fl
     """Something in each corner: a plant, an armchair, or nothing."""
     for i, (sx, sy) in enumerate(((-1, -1), (1, -1), (1, 1), (-1, 1))):
         part = dice.fork(str(i))
-        yaw = math.atan2(sx, -sy) # facing the middle
+        yaw = math.atan2(sx, -sy)  # facing the middle
         make: Callable[[Plan], None]
         if part.chance(0.4):
-            make = lambda group, part=part: f.plant(group, part, m.varied(part.pick(palette.accents), part))  # noqa: E731
+            make = partial(f.plant, dice=part, pot=m.varied(part.pick(palette.accents), part))
         elif part.chance(0.5):
             fabric, accent = m.cloth(palette.accents[2], part), m.stripes(palette.accents[1], part)
-            make = lambda group, a=fabric, b=accent, c=m.timber(palette.wood, part): f.armchair(group, a, b, c)  # noqa: E731
+            make = partial(f.armchair, fabric=fabric, accent=accent, wood=m.timber(palette.wood, part))
         else:
             continue
         put.add(make, sx * (wide / 2 - 0.22), sy * (deep / 2 - 0.22), yaw)

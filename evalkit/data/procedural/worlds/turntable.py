@@ -106,7 +106,11 @@ def _truck(plan: Plan, dice: Dice, kit: Kit) -> None:
         plan.box((-0.12, side * 0.165, 0.06), (0.4, 0.01, 0.24), m.picture(dice.integer(m.PICTURES), 0.4, 0.24))
         for x in (-0.26, -0.02, 0.28):
             for k in range(3):
-                plan.ball((x, side * (0.15 + 0.01 * k), -0.18), 0.085 - 0.025 * k, m.stone((0.2, 0.2, 0.21) if k < 2 else f.BRASS, dice))
+                plan.ball(
+                    (x, side * (0.15 + 0.01 * k), -0.18),
+                    0.085 - 0.025 * k,
+                    m.stone((0.2, 0.2, 0.21) if k < 2 else f.BRASS, dice),
+                )
     plan.box((-0.12, 0, 0.07), (0.52, 0.32, 0.32), kit.skin(1))
     for i in range(3):
         plan.box((-0.28 + 0.17 * i, 0, 0.28), (0.14, 0.16, 0.1), kit.skin(2 + i), 0.2 * i)
