@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test lint benchmarks clean
 
 run: .venv/installed
-	$(BIN)/evalkit run protocol=tps limit=24
+	$(BIN)/evalkit run protocol=tps limit=12
 
 test: .venv/installed lint
 	$(BIN)/python -m pytest

@@ -32,7 +32,7 @@ from evalkit.data.procedural.worlds.turntable import plan_turntable
 from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.views import Cameras, Frames, Need
 
-WORLDS_KEPT = 8  # worlds of recent sequences, so that neighbouring samples do not bake them again
+WORLDS_KEPT = 128  # worlds of recent sequences, a quarter of a megabyte each, so that no method bakes them again
 TURNTABLE_FOV_DEG = 40.0
 
 

@@ -144,13 +144,11 @@ def _irradiance(plan: Plan, tables: Tables, point: Tensor, normal: Tensor) -> Te
     return ambient + _direct(plan, tables, point, normal)
 
 
-def _kinds(solids: list[Solid]) -> tuple[Tensor, Tensor, Tensor]:
-    """Ids of boxes at right angles, of other boxes, and of turned solids."""
-    kinds: tuple[list[int], list[int], list[int]] = ([], [], [])
-    for i, solid in enumerate(solids):
-        kinds[2 if solid.quadric else int(solid.yaw != 0)].append(i)
-    one, two, three = (torch.tensor(kind, dtype=torch.int64) for kind in kinds)
-    return one, two, three
+def _kinds(solids: list[Solid]) -> Tensor:
+    """Kind by id, [256]: 0 for a box at right angles, 1 for another box, 2 for a turned solid, -1 for none."""
+    kinds = torch.full((SLOTS,), -1)
+    kinds[: len(solids)] = torch.tensor([2 if solid.quadric else int(solid.yaw != 0) for solid in solids])
+    return kinds
 
 
 def _casters(plan: Plan, tables: Tables) -> Tables:
@@ -194,8 +192,10 @@ def bake(plan: Plan) -> Tables:
     texels = [_patches(solid, n, inward=i == SHELL) for n, (i, solid) in zip(counts, rows, strict=True)]
     point, normal = torch.cat([p for p, _ in texels]), torch.cat([n for _, n in texels])
     glow = torch.cat([torch.full((n * n,), m.glow) for n, (_, s) in zip(counts, rows, strict=True) for m in s.faces])
+    kinds = _kinds(plan.solids)
+    one, two, three = ((kinds == kind).nonzero().squeeze(1) for kind in range(3))
     tables = Tables(
-        geometry_table(plan), _face_table(rows, patches), _kinds(plan.solids), plan.room is not None,
+        geometry_table(plan), _face_table(rows, patches), (one, two, three), kinds, plan.room is not None,
         torch.zeros(1, 3, patches[0].height, MAP_WIDTH),
     )  # fmt: skip
     shades = _casters(plan, tables)

@@ -23,6 +23,7 @@ from evalkit.data.procedural.solids import NOTHING, SHELL, Tables
 AREA = TILE * TILE
 EDGE_CONTRAST = 0.04  # an edge is smoothed where the colours beside it differ by more than this
 WHITE_FACE = real(NOTHING * 6.0)
+NEIGHBOURHOOD = 5  # a pixel and the four beside it
 SUBPIXEL_ORDER = torch.arange(4)[:, None]
 SUBPIXELS = ((-0.125, -0.375), (0.375, -0.125), (-0.375, 0.125), (0.125, 0.375))  # rotated grid
 
@@ -56,8 +57,8 @@ class Work:
         return boxes * COST[0] + yawed * COST[1] + turned * COST[2]
 
 
-def _nearest(work: Work, tiles: Tensor, most: Counts, axis: int, origin: Planes, rays: Planes) -> Tensor:
-    """Smallest keys of rays [X, Y]; ``tiles`` [A] name the candidates along X (axis 1) or Y (axis 0)."""
+def _nearest(work: Work, tiles: Tensor, most: Counts, origin: Planes, rays: Planes) -> Tensor:
+    """Smallest keys [A, 256] of the rays of ``tiles`` [A] over their candidates."""
     inverse = inverses(rays)
     if work.tables.has_room:
         keys = room_keys(work.tables.geometry[:, SHELL], origin, inverse)
@@ -67,16 +68,16 @@ def _nearest(work: Work, tiles: Tensor, most: Counts, axis: int, origin: Planes,
         if count == 0:
             continue
         ids = lists[tiles, :count].T.contiguous()
-        pairs = work.tables.geometry.index_select(1, ids.flatten()).view(-1, *ids.shape).unsqueeze(axis + 2)
-        found = test(pairs, ids.unsqueeze(axis + 1), origin, rays, inverse).amin(0)
+        pairs = work.tables.geometry.index_select(1, ids.flatten()).view(-1, *ids.shape, 1)
+        found = test(pairs, ids[..., None], origin, rays, inverse).amin(0)
         keys = torch.minimum(keys, found, out=keys)
     return keys.clamp_(max=FAR_KEY)
 
 
-def _pieces(work: Work, tiles: Tensor, rays_each: int) -> Iterator[tuple[int, int, Counts]]:
-    """Cut items in ``tiles`` [A] into runs [start, end) that fit a block of tests, with the longest lists in each."""
+def _pieces(work: Work, tiles: Tensor) -> Iterator[tuple[int, int, Counts]]:
+    """Cut ``tiles`` [A] into runs [start, end) that fit a block of tests, with the longest lists in each."""
     counts = torch.stack([count[tiles] for count in work.counts]).cpu().numpy()
-    room = work.size.tests // rays_each
+    room = work.size.tests // AREA
     start = 0
     while start < counts.shape[1]:
         fits = max(room // max(int(counts[:, start].max()), 1), 1)
@@ -145,42 +146,64 @@ def _paint_tiles(work: Work, canvas: Canvas, tiles: Tensor) -> None:
     """Trace and shade a block of tiles [A]."""
     frame, origin, rays = _tile_rays(work.lens, tiles)
     keys = torch.empty_like(rays[0], dtype=torch.int32)
-    for start, end, most in _pieces(work, tiles, AREA):
+    for start, end, most in _pieces(work, tiles):
         part = slice(start, end)
         here = (origin[0][part], origin[1][part], origin[2][part])
-        keys[part] = _nearest(work, tiles[part], most, 1, here, (rays[0][part], rays[1][part], rays[2][part]))
+        keys[part] = _nearest(work, tiles[part], most, here, (rays[0][part], rays[1][part], rays[2][part]))
     colours, hits = _shade_keys(work, keys, origin, rays, work.lens.pixel[frame][:, None])
     planes = (*canvas.colours, canvas.depth, canvas.face)
     for plane, value in zip(planes, (*colours, hits.depth, hits.face), strict=True):
         plane.index_copy_(0, tiles, value.view(-1, AREA))
 
 
-def _subpixel_keys(work: Work, frame: Tensor, y: Tensor, x: Tensor) -> tuple[Tensor, Planes, Planes]:
-    """Keys [4, E], origins [1, E] and rays [4, E] of four rays through each pixel [E]."""
-    tiles = (frame * work.lens.tiles + y // TILE) * work.lens.tiles + x // TILE
+def _neighbours(face: Tensor, frame: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Solids [5, E] seen at pixels (frame, y, x) of faces [F, H, W] and at the four beside them."""
+    last = face.shape[1] - 1
+    beside = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
+    places = ((y.add(dy).clamp_(0, last), x.add(dx).clamp_(0, last)) for dy, dx in beside)
+    return torch.stack([face[frame, row, column] for row, column in places]) // 6
+
+
+def _subpixel_rays(lens: Lens, frame: Tensor, y: Tensor, x: Tensor) -> tuple[Planes, Planes]:
+    """Origins [1, E] and rays [4, E] of four rays through each pixel [E]."""
     sub = torch.tensor(SUBPIXELS, device=x.device) + 0.5
-    px, py = _aim(work.lens, frame, x[:, None] + sub[:, 0], y[:, None] + sub[:, 1])
+    px, py = _aim(lens, frame, x[:, None] + sub[:, 0], y[:, None] + sub[:, 1])
     px, py = px.T.contiguous(), py.T.contiguous()
-    axes, start = work.lens.rotation[frame].flatten(1).T.contiguous(), work.lens.origin[frame].T.contiguous()
+    axes, start = lens.rotation[frame].flatten(1).T.contiguous(), lens.origin[frame].T.contiguous()
     x_ray, y_ray, z_ray = ((axes[i] * px).add_(axes[i + 3] * py).add_(axes[i + 6]) for i in range(3))
-    keys = torch.empty_like(px, dtype=torch.int32)
-    for begin, end, most in _pieces(work, tiles, len(SUBPIXELS)):
-        part = slice(begin, end)
-        here = (start[0:1, part], start[1:2, part], start[2:3, part])
-        keys[:, part] = _nearest(work, tiles[part], most, 0, here, (x_ray[:, part], y_ray[:, part], z_ray[:, part]))
-    return keys, (start[0:1], start[1:2], start[2:3]), (x_ray, y_ray, z_ray)
+    return (start[0:1], start[1:2], start[2:3]), (x_ray, y_ray, z_ray)
+
+
+def _subpixel_keys(tables: Tables, solids: Tensor, origin: Planes, rays: Planes) -> Tensor:
+    """Keys [4, E] of rays against the solids [5, E] of their neighbourhood, each kind where there are any of it."""
+    if tables.has_room:
+        keys = room_keys(tables.geometry[:, SHELL], origin, inverses(rays))
+    else:
+        keys = torch.full_like(rays[0], FAR_KEY, dtype=torch.int32)
+    kinds = tables.kinds[solids]
+    for kind, test in enumerate(TESTS):
+        mine = kinds == kind
+        here = mine.any(0).nonzero().squeeze(1)
+        ids = solids.masked_fill(~mine, NOTHING)[:, here]
+        pairs = tables.geometry.index_select(1, ids.flatten()).view(-1, len(ids), 1, len(here))
+        x, y, z = (plane[:, here] for plane in rays)
+        start = (origin[0][:, here], origin[1][:, here], origin[2][:, here])
+        found = test(pairs, ids[:, None], start, (x, y, z), inverses((x, y, z))).amin(0)
+        keys[:, here] = torch.minimum(keys[:, here], found)
+    return keys.clamp_(max=FAR_KEY)
 
 
 def _smooth_edges(work: Work, images: Tensor, face: Tensor, where: tuple[Tensor, Tensor, Tensor]) -> None:
     """Repaint pixels (frame, y, x) [E] of images [F, 3, H, W] where faces [F, H, W] meet.
 
-    Four rays a pixel find out how much of it belongs to the solid at its centre, whose colour is known; one ray that
-    met something else is shaded for the rest.
+    Four rays a pixel, tested against what is seen around it, find out how much of it belongs to the solid at its
+    centre, whose colour is known; one ray that met something else is shaded for the rest.
     """
     frame, y, x = where
-    keys, origin, rays = _subpixel_keys(work, frame, y, x)
-    centre = (face[frame, y, x] // 6).to(torch.int32)
-    foreign = torch.bitwise_and(keys, ID) != centre
+    solids = _neighbours(face, frame, y, x)
+    origin, rays = _subpixel_rays(work.lens, frame, y, x)
+    keys = _subpixel_keys(work.tables, solids, origin, rays)
+    foreign = torch.bitwise_and(keys, ID) != solids[0]
     share = 1 - foreign.sum(0) / len(SUBPIXELS)
     share = torch.where(share == 1, 0.5, share)  # two faces of one solid: half each, near enough
     other = (foreign.to(torch.int32) * len(SUBPIXELS) - SUBPIXEL_ORDER.to(keys.device)).argmax(0, keepdim=True)
@@ -231,10 +254,9 @@ def _render_frames(tables: Tables, pages: Pages, lens: Lens, images: Tensor, dep
         images.masked_fill_(outside[:, None], 1.0)  # tiles that hold nothing were never painted
 
     frame, y, x = _edges(images, face).nonzero(as_tuple=True)
-    order = load[(frame * lens.tiles + y // TILE) * lens.tiles + x // TILE].argsort(descending=True, stable=True)
-    frame, y, x = frame[order], y[order], x[order]
-    for start in range(0, len(order), work.size.rays):
-        part = slice(start, start + work.size.rays)
+    fitting = work.size.tests // (len(SUBPIXELS) * NEIGHBOURHOOD)
+    for start in range(0, len(frame), fitting):
+        part = slice(start, start + fitting)
         _smooth_edges(work, images, face, (frame[part], y[part], x[part]))
 
 
