@@ -157,7 +157,7 @@ def test_a_clip_that_kills_its_worker_fails_alone(
 ) -> None:
     ask_worker = colmap_pool.Worker.ask
 
-    def ask_and_die(self: colmap_pool.Worker, frames: np.ndarray, timeout_s: float) -> colmap_pool.Answer:  # type: ignore[type-arg]
+    def ask_and_die(self: colmap_pool.Worker, frames: np.ndarray, timeout_s: float) -> colmap_pool.Answer:
         if frames.max() == 0:
             os.kill(self.pid, signal.SIGKILL)
         return ask_worker(self, frames, timeout_s)
