@@ -35,7 +35,7 @@ MIN_START_ANGLE_DEG = 1.0  # median angle under which the first two frames see t
 GROWTH_ERROR_PX = 4.0  # loose: the focal length is still the prior's
 NOISE_PX = 0.2  # scale of the robust loss; SIFT positions at 256 pixels are good to about that
 TRIAL_POINTS = 120
-TRIAL_STEPS = 25
+TRIAL_STEPS = (5, 4, 60)  # so many, and so many more a frame, up to a limit: long clips turn slowly
 FINAL_STEPS = 60
 FOCAL_RATIOS = (0.7, 1.0, 1.5)  # starts, in units of the prior focal length
 MIN_SUPPORT = 0.4  # share of the matched points that end in the model
@@ -258,7 +258,9 @@ def refined(state: Bundle, data: Observations, width: int, settings: Settings) -
     longest = np.argsort(-data.seen.sum(1), kind="stable")[:TRIAL_POINTS]
     few = data.take(longest)
     trial = Bundle(state.w2c, state.points[:, longest], state.focal)
-    ends = adjust(starts(seen_from_middle(trial), FOCAL_RATIOS), few, how, TRIAL_STEPS, 1e-3)
+    base, per_frame, limit = TRIAL_STEPS
+    steps = min(base + per_frame * data.seen.shape[1], limit)
+    ends = adjust(starts(seen_from_middle(trial), FOCAL_RATIOS), few, how, steps, 1e-3)
     assert ends.cost is not None
     winner = ends.take([int(ends.cost.argmin())])
     return adjust(triangulated(winner, data), data, how, FINAL_STEPS)

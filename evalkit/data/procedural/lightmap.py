@@ -16,6 +16,7 @@ from evalkit.data.procedural.blocks import block_size, run_blocks
 from evalkit.data.procedural.intersect import FAR, FAR_KEY, TESTS, Planes, distance_of, inverses, room_keys
 from evalkit.data.procedural.solids import (
     FACE,
+    NOTHING,
     SHELL,
     SLOTS,
     Patch,
@@ -194,8 +195,9 @@ def bake(plan: Plan) -> Tables:
     glow = torch.cat([torch.full((n * n,), m.glow) for n, (_, s) in zip(counts, rows, strict=True) for m in s.faces])
     kinds = _kinds(plan.solids)
     one, two, three = ((kinds == kind).nonzero().squeeze(1) for kind in range(3))
+    only = torch.stack([torch.arange(SLOTS).masked_fill(kinds != kind, NOTHING) for kind in range(3)]).to(torch.int32)
     tables = Tables(
-        geometry_table(plan), _face_table(rows, patches), (one, two, three), kinds, plan.room is not None,
+        geometry_table(plan), _face_table(rows, patches), (one, two, three), only, plan.room is not None,
         torch.zeros(1, 3, patches[0].height, MAP_WIDTH),
     )  # fmt: skip
     shades = _casters(plan, tables)

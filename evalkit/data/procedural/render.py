@@ -15,16 +15,16 @@ from evalkit.data.procedural.blocks import BlockSize, block_size, frames_at_once
 from evalkit.data.procedural.cull import TILE, Lens, candidates, visible
 from evalkit.data.procedural.hits import Hits, locate
 from evalkit.data.procedural.intersect import FAR_KEY, ID, TESTS, Planes, inverses, room_keys
-from evalkit.data.procedural.numbers import at_least, real
+from evalkit.data.procedural.numbers import ONE, at_least, real
 from evalkit.data.procedural.pages import Pages
 from evalkit.data.procedural.shade import Rgb, shade
-from evalkit.data.procedural.solids import NOTHING, SHELL, Tables
+from evalkit.data.procedural.solids import GEOMETRY, NOTHING, SHELL, Tables
 
 AREA = TILE * TILE
 EDGE_CONTRAST = 0.04  # an edge is smoothed where the colours beside it differ by more than this
 WHITE_FACE = real(NOTHING * 6.0)
 NEIGHBOURHOOD = 5  # a pixel and the four beside it
-SUBPIXEL_ORDER = torch.arange(4)[:, None]
+SUBPIXEL_ORDER = torch.tensor([[4.0], [3.0], [2.0], [1.0]])  # the first that met something else is taken
 SUBPIXELS = ((-0.125, -0.375), (0.375, -0.125), (-0.375, 0.125), (0.125, 0.375))  # rotated grid
 
 
@@ -158,18 +158,22 @@ def _paint_tiles(work: Work, canvas: Canvas, tiles: Tensor) -> None:
 
 def _neighbours(face: Tensor, frame: Tensor, y: Tensor, x: Tensor) -> Tensor:
     """Solids [5, E] seen at pixels (frame, y, x) of faces [F, H, W] and at the four beside them."""
-    last = face.shape[1] - 1
+    side = face.shape[1]
+    row = frame * side
     beside = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-    places = ((y.add(dy).clamp_(0, last), x.add(dx).clamp_(0, last)) for dy, dx in beside)
-    return torch.stack([face[frame, row, column] for row, column in places]) // 6
+    places = [
+        (row + (y + dy).clamp_(0, side - 1)).mul_(side).add_((x + dx).clamp_(0, side - 1)) for dy, dx in beside
+    ]
+    return face.reshape(-1).index_select(0, torch.cat(places)).view(NEIGHBOURHOOD, -1) // 6
 
 
 def _subpixel_rays(lens: Lens, frame: Tensor, y: Tensor, x: Tensor) -> tuple[Planes, Planes]:
     """Origins [1, E] and rays [4, E] of four rays through each pixel [E]."""
-    sub = torch.tensor(SUBPIXELS, device=x.device) + 0.5
-    px, py = _aim(lens, frame, x[:, None] + sub[:, 0], y[:, None] + sub[:, 1])
-    px, py = px.T.contiguous(), py.T.contiguous()
-    axes, start = lens.rotation[frame].flatten(1).T.contiguous(), lens.origin[frame].T.contiguous()
+    sub = torch.tensor(SUBPIXELS, device=x.device).T[..., None] + 0.5
+    focal, centre_x, centre_y = (values.index_select(0, frame) for values in (lens.focal, lens.centre_x, lens.centre_y))
+    px, py = (sub[0] + x).sub_(centre_x).div_(focal), (sub[1] + y).sub_(centre_y).div_(focal)
+    axes = lens.rotation.flatten(1).T.contiguous().index_select(1, frame)
+    start = lens.origin.T.contiguous().index_select(1, frame)
     x_ray, y_ray, z_ray = ((axes[i] * px).add_(axes[i + 3] * py).add_(axes[i + 6]) for i in range(3))
     return (start[0:1], start[1:2], start[2:3]), (x_ray, y_ray, z_ray)
 
@@ -180,16 +184,15 @@ def _subpixel_keys(tables: Tables, solids: Tensor, origin: Planes, rays: Planes)
         keys = room_keys(tables.geometry[:, SHELL], origin, inverses(rays))
     else:
         keys = torch.full_like(rays[0], FAR_KEY, dtype=torch.int32)
-    kinds = tables.kinds[solids]
-    for kind, test in enumerate(TESTS):
-        mine = kinds == kind
-        here = mine.any(0).nonzero().squeeze(1)
-        ids = solids.masked_fill(~mine, NOTHING)[:, here]
-        pairs = tables.geometry.index_select(1, ids.flatten()).view(-1, len(ids), 1, len(here))
-        x, y, z = (plane[:, here] for plane in rays)
-        start = (origin[0][:, here], origin[1][:, here], origin[2][:, here])
+    for only, test in zip(tables.only, TESTS, strict=True):
+        ids = only.index_select(0, solids.flatten()).view(solids.shape)
+        here = (ids.amin(0) < NOTHING).nonzero().squeeze(1)
+        ids = ids.index_select(1, here)
+        pairs = tables.geometry.index_select(1, ids.flatten()).view(len(GEOMETRY), len(ids), 1, len(here))
+        x, y, z = (plane.index_select(1, here) for plane in rays)
+        start = (origin[0].index_select(1, here), origin[1].index_select(1, here), origin[2].index_select(1, here))
         found = test(pairs, ids[:, None], start, (x, y, z), inverses((x, y, z))).amin(0)
-        keys[:, here] = torch.minimum(keys[:, here], found)
+        keys.index_copy_(1, here, torch.minimum(keys.index_select(1, here), found))
     return keys.clamp_(max=FAR_KEY)
 
 
@@ -203,15 +206,16 @@ def _smooth_edges(work: Work, images: Tensor, face: Tensor, where: tuple[Tensor,
     solids = _neighbours(face, frame, y, x)
     origin, rays = _subpixel_rays(work.lens, frame, y, x)
     keys = _subpixel_keys(work.tables, solids, origin, rays)
-    foreign = torch.bitwise_and(keys, ID) != solids[0]
-    share = 1 - foreign.sum(0) / len(SUBPIXELS)
-    share = torch.where(share == 1, 0.5, share)  # two faces of one solid: half each, near enough
-    other = (foreign.to(torch.int32) * len(SUBPIXELS) - SUBPIXEL_ORDER.to(keys.device)).argmax(0, keepdim=True)
+    foreign = (torch.bitwise_and(keys, ID) != solids[0]).to(torch.float32)
+    share = 1 - ((foreign[0] + foreign[1]) + (foreign[2] + foreign[3])) / len(SUBPIXELS)
+    share.add_(at_least(share, ONE), alpha=-0.5)  # two faces of one solid: half each, near enough
+    other = (foreign * SUBPIXEL_ORDER.to(foreign.device)).max(0, keepdim=True).indices
     one = (rays[0].gather(0, other), rays[1].gather(0, other), rays[2].gather(0, other))
-    colours, _ = _shade_keys(work, keys.gather(0, other), origin, one, work.lens.pixel[frame])
+    colours, _ = _shade_keys(work, keys.gather(0, other), origin, one, work.lens.pixel.index_select(0, frame))
+    pixels, side = images.view(-1), images.shape[-1]
     for channel, value in enumerate(colours):
-        plane = images[:, channel]
-        plane[frame, y, x] = plane[frame, y, x] * share + value * (1 - share)
+        place = (frame * 3 + channel).mul_(side).add_(y).mul_(side).add_(x)
+        pixels.index_copy_(0, place, pixels.index_select(0, place) * share + value * (1 - share))
 
 
 def _edges(images: Tensor, face: Tensor) -> Tensor:

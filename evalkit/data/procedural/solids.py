@@ -148,13 +148,13 @@ class Tables:
     """A world as the ray-caster reads it.
 
     geometry [12, 256] and faces [27, 256 * 6], rows named by `GEOMETRY` and `FACE`; solids: ids of boxes, of boxes
-    at an angle, and of turned solids; kinds: [256], 0, 1 or 2 alike, -1 for what is none; lightmap: [1, 3, H, W] linear light (see `lightmap.bake`).
+    at an angle, and of turned solids; only: for each kind, ids [256] that are of it, or `NOTHING`; lightmap: [1, 3, H, W] linear light (see `lightmap.bake`).
     """
 
     geometry: Tensor
     faces: Tensor
     solids: tuple[Tensor, Tensor, Tensor]
-    kinds: Tensor
+    only: Tensor
     has_room: bool
     lightmap: Tensor
 
@@ -164,7 +164,7 @@ class Tables:
             self.geometry.to(device),
             self.faces.to(device),
             (self.solids[0].to(device), self.solids[1].to(device), self.solids[2].to(device)),
-            self.kinds.to(device),
+            self.only.to(device),
             self.has_room,
             self.lightmap.to(device),
         )
