@@ -57,6 +57,12 @@ def test_relief_that_colmap_turns_inside_out_is_turned_back(colmap: ColmapOracle
     assert (translation < 20).double().mean() >= 0.90
 
 
+def test_twenty_frames_that_grow_inside_out_are_turned_back_too(colmap: ColmapOracle, capture: Capture) -> None:
+    rotation, translation = ask(colmap, [capture("tum_fr2_desk", 0, 19, 20)])
+    assert (rotation < 10).double().mean() >= 0.95
+    assert (translation < 20).double().mean() >= 0.90
+
+
 def test_procedural_rooms_are_read_better_than_in_the_trial(colmap: ColmapOracle, rooms: list[Clip]) -> None:
     rotation, translation = ask(colmap, rooms)
     errors = torch.maximum(rotation, translation)
