@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from evalkit.geometry.projection import visibility
 from torch import Tensor
 
 from evalkit.data.dataset import KnownWorld
+from evalkit.geometry.projection import visibility
 from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.metrics.image import masked_psnr, psnr, ssim
 from evalkit.protocol import Clip

@@ -14,11 +14,11 @@ from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 
 World = Literal["rooms", "orbits", "turntable"]
-SCENES: dict[str, tuple[int, ...]] = {"rooms": (0, 1, 5, 6), "orbits": (1, 3, 6, 7), "turntable": (0, 1, 2, 3)}
+SCENES: dict[str, tuple[int, ...]] = {"rooms": (0, 5, 8, 13), "orbits": (1, 3, 6, 7), "turntable": (0, 1, 2, 3)}
 NUMBERS: dict[str, tuple[int, ...]] = {
     "rooms": (0, 32, 64, 96), "orbits": (0, 32, 64, 96), "turntable": (0, 24, 48, 72),
 }  # fmt: skip
-SIDE, GAP, COLOURS = 176, 4, 240
+SIDE, GAP, COLOURS = 176, 4, 256
 
 
 def contact_sheet(world: World) -> Tensor:
@@ -41,7 +41,7 @@ def write_sheets(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for world in get_args(World):
         pixels = (contact_sheet(world).permute(1, 2, 0) * 255).round().to(torch.uint8).numpy()
-        Image.fromarray(pixels).quantize(COLOURS).save(folder / f"world_{world}.png", optimize=True)
+        Image.fromarray(pixels).quantize(COLOURS, kmeans=3).save(folder / f"world_{world}.png", optimize=True)
 
 
 if __name__ == "__main__":

@@ -161,9 +161,7 @@ def _neighbours(face: Tensor, frame: Tensor, y: Tensor, x: Tensor) -> Tensor:
     side = face.shape[1]
     row = frame * side
     beside = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-    places = [
-        (row + (y + dy).clamp_(0, side - 1)).mul_(side).add_((x + dx).clamp_(0, side - 1)) for dy, dx in beside
-    ]
+    places = [(row + (y + dy).clamp_(0, side - 1)).mul_(side).add_((x + dx).clamp_(0, side - 1)) for dy, dx in beside]
     return face.reshape(-1).index_select(0, torch.cat(places)).view(NEIGHBOURHOOD, -1) // 6
 
 

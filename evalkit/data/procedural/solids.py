@@ -148,7 +148,8 @@ class Tables:
     """A world as the ray-caster reads it.
 
     geometry [12, 256] and faces [27, 256 * 6], rows named by `GEOMETRY` and `FACE`; solids: ids of boxes, of boxes
-    at an angle, and of turned solids; only: for each kind, ids [256] that are of it, or `NOTHING`; lightmap: [1, 3, H, W] linear light (see `lightmap.bake`).
+    at an angle, and of turned solids; only: for each kind, ids [256] that are of it, or `NOTHING`; lightmap:
+    [1, 3, H, W] linear light (see `lightmap.bake`).
     """
 
     geometry: Tensor
