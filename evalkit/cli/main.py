@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.index import index_app
+from evalkit.cli.weights import weights_app
 from evalkit.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(index_app, name="index")
+app.add_typer(weights_app, name="weights")
 Overrides = Annotated[
     list[str] | None,
     typer.Argument(metavar="[KEY=VALUE]...", help="group=choice or group.key=value; commas run the product."),

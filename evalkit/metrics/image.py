@@ -12,6 +12,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from evalkit.metrics.checks import check_pair, refuse_nan
+from evalkit.metrics.lpips import lpips as lpips
+
 _TAPS = 11
 _BORDER = _TAPS // 2
 _TILE_HEIGHT, _TILE_WIDTH = 31, 62  # output pixels; with _CHUNK images a tile's maps stay in the cache of a core
@@ -28,7 +31,7 @@ def psnr(pred: Tensor, target: Tensor, min_mse: float = 0.0) -> Tensor:
     >>> psnr(torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.6)).round(decimals=4).tolist()
     [20.0]
     """
-    _check(pred, target)
+    check_pair(pred, target)
     return _decibel(_by_chunks(_mse_of_chunk, pred, target), min_mse)
 
 
@@ -37,14 +40,14 @@ def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0
 
     Pixels outside the mask do not count, whatever they hold. Otherwise as `psnr`.
     """
-    _check(pred, target)
+    check_pair(pred, target)
     if mask.dtype != torch.bool or mask.shape != (pred.shape[0], *pred.shape[2:]):
         raise ValueError(
             f"mask must be bool [N, H, W] = {[pred.shape[0], *pred.shape[2:]]}, got {mask.dtype} {list(mask.shape)}"
         )
     error = _squared_error(_wide(pred), _wide(target)).mean(1, dtype=torch.float64)
     total = torch.where(mask, error, 0.0).sum((1, 2))
-    return _decibel(_refuse_nan(total) / mask.sum((1, 2)), min_mse)
+    return _decibel(refuse_nan(total) / mask.sum((1, 2)), min_mse)
 
 
 def ssim(pred: Tensor, target: Tensor) -> Tensor:
@@ -60,7 +63,7 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
     >>> ssim(image, image).tolist()
     [1.0]
     """
-    _check(pred, target)
+    check_pair(pred, target)
     if min(pred.shape[-2:]) < _TAPS:
         raise ValueError(f"SSIM needs images of at least 11x11 pixels, got {list(pred.shape)}")
     return _by_chunks(_ssim_of_chunk, pred, target)
@@ -137,24 +140,9 @@ def _by_chunks(function: Callable[[Tensor, Tensor], Tensor], pred: Tensor, targe
     """
     size = _CHUNK if pred.device.type == "cpu" else 32 * _CHUNK
     parts = zip(torch.split(pred, size), torch.split(target, size), strict=True)
-    return _refuse_nan(torch.cat([function(_wide(a), _wide(b)) for a, b in parts]))
+    return refuse_nan(torch.cat([function(_wide(a), _wide(b)) for a, b in parts]))
 
 
 def _wide(images: Tensor) -> Tensor:
     """At least float32: half precision has no room for a squared difference."""
     return images if images.dtype == torch.float64 else images.float()
-
-
-def _check(pred: Tensor, target: Tensor) -> None:
-    if pred.shape != target.shape or pred.ndim != 4 or pred.shape[1] != 3:
-        raise ValueError(f"pred and target must both be [N, 3, H, W], got {list(pred.shape)} and {list(target.shape)}")
-    if not (pred.is_floating_point() and target.is_floating_point()):
-        raise ValueError(f"images must be floating point in [0, 1], got {pred.dtype} and {target.dtype}")
-
-
-def _refuse_nan(values: Tensor) -> Tensor:
-    """Sums carry a NaN pixel along, so looking at one number an image is enough."""
-    bad = values.isnan().nonzero().flatten().tolist()
-    if bad:
-        raise ValueError(f"NaN pixels in pred or target of images {bad[:8]} of the batch")
-    return values

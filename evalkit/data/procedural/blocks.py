@@ -44,7 +44,7 @@ def run_blocks(work: Callable[[T], None], blocks: Iterable[T], device: torch.dev
     """
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     waiting = list(blocks)
-    if min(threads, len(waiting)) <= 1:
+    if threads == 1:
         for block in waiting:
             work(block)
         return

@@ -1,0 +1,112 @@
+"""Every file of weights that evalkit can use: source, size, SHA-256, licence, and what needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from evalkit.errors import UserError, did_you_mean
+
+_TORCHVISION = "https://download.pytorch.org/models"
+_LPIPS = (
+    "https://raw.githubusercontent.com/richzhang/PerceptualSimilarity/"
+    "082bb24f84c091ea94de2867d34c4544f68e0963/lpips/weights/v0.1"
+)
+_FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One file: its name here and on disk, where it is from, and how to know it.
+
+    ``also`` names other files that serve as well (file name -> SHA-256), such as the feature layers alone.
+    """
+
+    name: str
+    file: str
+    url: str
+    bytes: int
+    sha256: str
+    licence: str
+    purpose: str
+    also: Mapping[str, str] = field(default_factory=dict)
+
+    def digests(self) -> dict[str, str]:
+        """File name -> SHA-256 of everything that serves, the file itself first."""
+        return {self.file: self.sha256, **self.also}
+
+
+_ALL = (
+    Weights(
+        name="lpips-vgg",
+        file="lpips_v0.1_lin_vgg.pth",
+        url=f"{_LPIPS}/vgg.pth",
+        bytes=7_289,
+        sha256="a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+        licence="BSD-2-Clause",
+        purpose="LPIPS (vgg): weights of the channels",
+    ),
+    Weights(
+        name="lpips-alex",
+        file="lpips_v0.1_lin_alex.pth",
+        url=f"{_LPIPS}/alex.pth",
+        bytes=6_009,
+        sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        licence="BSD-2-Clause",
+        purpose="LPIPS (alex): weights of the channels",
+    ),
+    Weights(
+        name="lpips-squeeze",
+        file="lpips_v0.1_lin_squeeze.pth",
+        url=f"{_LPIPS}/squeeze.pth",
+        bytes=10_811,
+        sha256="4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+        licence="BSD-2-Clause",
+        purpose="LPIPS (squeeze): weights of the channels",
+    ),
+    Weights(
+        name="vgg16",
+        file="vgg16-397923af.pth",
+        url=f"{_TORCHVISION}/vgg16-397923af.pth",
+        bytes=553_433_881,
+        sha256="397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
+        licence="BSD-3-Clause",
+        purpose="LPIPS (vgg): features",
+    ),
+    Weights(
+        name="alexnet",
+        file="alexnet-owt-7be5be79.pth",
+        url=f"{_TORCHVISION}/alexnet-owt-7be5be79.pth",
+        bytes=244_408_911,
+        sha256="7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02",
+        licence="BSD-3-Clause",
+        purpose="LPIPS (alex): features",
+    ),
+    Weights(
+        name="squeezenet1_1",
+        file="squeezenet1_1-b8a52dc0.pth",
+        url=f"{_TORCHVISION}/squeezenet1_1-b8a52dc0.pth",
+        bytes=4_958_839,
+        sha256="b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
+        licence="BSD-3-Clause",
+        purpose="LPIPS (squeeze): features",
+        also={"squeezenet1_1_features.pth": "435cedb387e95bc8291893f61a3a64f0345b8c23a05139aceef43947efb3d52d"},
+    ),
+    Weights(
+        name="inception",
+        file="pt_inception-2015-12-05-6726825d.pth",
+        url=f"{_FID}/pt_inception-2015-12-05-6726825d.pth",
+        bytes=95_628_359,
+        sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
+        licence="Apache-2.0",
+        purpose="FID, KID: the Inception of the TensorFlow release of 2015-12-05",
+    ),
+)
+CATALOGUE = {weights.name: weights for weights in _ALL}
+
+
+def find(name: str) -> Weights:
+    """The entry of a name; raises UserError for an unknown one."""
+    if name not in CATALOGUE:
+        raise UserError(f"no weights '{name}'{did_you_mean(name, CATALOGUE)}; type `evalkit weights list`")
+    return CATALOGUE[name]

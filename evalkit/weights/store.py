@@ -1,0 +1,101 @@
+"""Where weights lie, and that they are the ones meant: nothing is loaded before its digest is checked."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalkit.cache import cache_folder
+from evalkit.errors import UserError
+from evalkit.weights.catalogue import Weights, find
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_HTML = (b"<!doctype", b"<html", b"<?xml", b"<head")
+
+
+class MissingWeights(UserError):
+    """A network is not on this machine; the message says what to type. What needs it is left out and named."""
+
+
+def folders() -> list[Path]:
+    """Where weights are looked for: the folders of ``EVALKIT_WEIGHTS``, then ``weights`` in the cache."""
+    named = [Path(part).expanduser() for part in os.environ.get("EVALKIT_WEIGHTS", "").split(os.pathsep) if part]
+    return [*named, download_folder()]
+
+
+def download_folder() -> Path:
+    """Where `evalkit weights pull` puts files."""
+    return cache_folder() / "weights"
+
+
+def candidate(weights: Weights) -> Path | None:
+    """The first file that bears the right name, unchecked; None where there is none."""
+    paths = (folder / file for folder in folders() for file in weights.digests())
+    return next((path for path in paths if path.is_file()), None)
+
+
+def locate(name: str) -> Path:
+    """Path of weights by their name in the catalogue, digest checked.
+
+    Raises MissingWeights where they are absent, UserError where the file is another one than its name says.
+    """
+    weights = find(name)
+    path = candidate(weights)
+    if path is None:
+        raise MissingWeights(f"weights '{name}' are not here; type `evalkit weights pull {name}`")
+    problem = flaw(path, weights.digests()[path.name])
+    if problem:
+        raise UserError(f"weights '{name}': {path} {problem}; remove it and type `evalkit weights pull {name}`")
+    return path
+
+
+def load(name: str) -> dict[str, Tensor]:
+    """Tensors by name, on the CPU. Only tensors are read: safetensors, or ``torch.load(weights_only=True)``.
+
+    Raises as `locate` does, and UserError for a file that holds anything but tensors.
+    """
+    return read_tensors(locate(name))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a flat dictionary of tensors without running any code that the file may hold."""
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, SafetensorError) as error:
+        raise UserError(f"{path}: not a plain file of tensors ({str(error).splitlines()[0]})") from error
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in tensors.values()):
+        raise UserError(f"{path}: expected a dictionary of tensors")
+    return dict(tensors)
+
+
+def flaw(path: Path, sha256: str) -> str | None:
+    """What is wrong with a file: a web page in its place, or another digest; None if it is the one meant."""
+    status = path.stat()
+    found = _digest(path, status.st_size, status.st_mtime_ns)
+    if found == sha256:
+        return None
+    with path.open("rb") as file:
+        start = file.read(256)
+    if start.lstrip().lower().startswith(_HTML):
+        return "is a web page saved under that name"
+    return f"has SHA-256 {found[:12]}…, expected {sha256[:12]}… ({status.st_size:,} bytes)"
+
+
+@lru_cache
+def _digest(path: Path, size: int, modified_ns: int) -> str:
+    """SHA-256 of a file, once as long as it does not change."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
