@@ -98,6 +98,3 @@ def main() -> None:
     except UserError as error:
         sys.stderr.write(f"evalkit: {error}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("evalkit: stopped; the same command goes on where it was\n")
-        sys.exit(130)

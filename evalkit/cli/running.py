@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import typer
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,20 +32,30 @@ def run_product(overrides: Sequence[str]) -> None:
     session = Session()
     jobs, left_out = _prepare_all(overrides, session)
     for line in left_out:
-        console().print(f"[yellow]left out:[/] {line}", highlight=False)
+        console().print(Text("left out: ", "yellow") + Text(line))
     for note in session.notes():
-        console().print(f"[yellow]note:[/] {note}", highlight=False)
-    finished: list[tuple[Job, dict[str, Any]]] = []
-    with _progress() as progress:
-        for group in passes(jobs):
-            tasks = [_task(progress, job) for job in group]
-            summaries = execute(group, lambda index, count, tasks=tasks: progress.advance(tasks[index], count))  # type: ignore[misc]
-            finished += [(job, summary) for job, summary in zip(group, summaries, strict=True) if summary is not None]
+        console().print(Text("note: ", "yellow") + Text(note))
+    finished = _execute_all(jobs)
     print_tables([(str(job.folder.path), summary) for job, summary in finished])
     for job in jobs:
         if not any(job is done for done, _ in finished):
             have = len(job.folder.rows())
             console().print(f"{job.folder.path}: {have} of {len(job.plan.samples)} rows; the other shards are to come")
+
+
+def _execute_all(jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:
+    """Run all jobs with a progress bar; returns those that are complete, with their summaries."""
+    finished: list[tuple[Job, dict[str, Any]]] = []
+    try:
+        with _progress() as progress:
+            for group in passes(jobs):
+                tasks = [_task(progress, job) for job in group]
+                summaries = execute(group, lambda index, count, tasks=tasks: progress.advance(tasks[index], count))  # type: ignore[misc]
+                finished += [(job, done) for job, done in zip(group, summaries, strict=True) if done is not None]
+    except KeyboardInterrupt:
+        typer.echo("evalkit: stopped; the same command goes on where it was", err=True)
+        raise typer.Exit(130) from None
+    return finished
 
 
 def _task(progress: Progress, job: Job) -> TaskID:

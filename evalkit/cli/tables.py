@@ -9,6 +9,7 @@ from typing import Any
 
 from rich import box
 from rich.table import Table
+from rich.text import Text
 
 from evalkit.cli.console import console
 from evalkit.errors import UserError
@@ -36,7 +37,7 @@ def print_tables(runs: Sequence[Run]) -> None:
     for title, group in _groups(runs):
         console().print(_table(title, group))
         for path, summary in group:
-            console().print(f"[bold]{summary['baseline']}[/] {path}", highlight=False, soft_wrap=True)
+            console().print(Text(str(summary["baseline"]), "bold") + Text(f" {path}"), soft_wrap=True)
             for line in _remarks(summary):
                 console().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -57,6 +59,17 @@ def test_a_mistake_exits_with_2_and_no_traceback() -> None:
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "evalkit: unknown protocol 'tsp' (did you mean 'tps'?)\n"
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "evalkit", "run", "protocol=nvs", "baseline=warp", f"out={tmp_path}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(tmp_path.rglob("*.lock")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert message == "evalkit: stopped; the same command goes on where it was\n"
 
 
 def test_commas_run_the_product_and_sources_do_not_share_a_table(tmp_path: Path) -> None:
