@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import UserError
+from evalkit.files import write_atomically
 from evalkit.oracles.clips import TRANSIENT, quantised
 from evalkit.oracles.oracle import Estimate, Oracle
 from evalkit.views import Cameras
@@ -74,14 +74,8 @@ class CachedOracle:
         if reason.startswith(TRANSIENT):
             return
         rows = [] if reason else w2c.tolist()
-        path = self._path(key)
-        path.parent.mkdir(exist_ok=True)
         entry = {"reason": reason, "w2c": rows, "sha256": sealed(rows, reason)}
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, suffix=".tmp", delete=False) as file:
-            json.dump(entry, file)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(file.name).replace(path)
+        write_atomically(self._path(key), json.dumps(entry).encode(), writer=str(os.getpid()))
 
 
 def clip_key(clip: Tensor, identity: str) -> str:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import SampleError, UserError
+from evalkit.files import file_name
 from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose
-from evalkit.run.files import file_name
 from evalkit.run.store import RENDERS_CARD
 from evalkit.views import Views
 

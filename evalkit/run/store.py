@@ -16,8 +16,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from evalkit.errors import UserError
+from evalkit.files import file_name, write_atomically
 from evalkit.protocol import Sample, Value
-from evalkit.run.files import file_name, write_atomically
 
 Row = dict[str, Value]
 RENDERS_CARD = "renders.json"
@@ -36,11 +36,6 @@ class RunFolder:
     writer: str
 
     @property
-    def lock(self) -> FileLock:
-        """Held by the one process that writes a shard."""
-        return FileLock(self.path / "rows" / f".{self.writer}.lock", timeout=0)
-
-    @property
     def _journal(self) -> Path:
         return self.path / "rows" / f"{self.writer}.jsonl"
 
@@ -54,7 +49,7 @@ class RunFolder:
 
     def claim(self) -> FileLock:
         """Take the shard's lock and cut off a row that a crash left half written."""
-        lock = self.lock
+        lock = FileLock(self.path / "rows" / f".{self.writer}.lock", timeout=0)
         try:
             lock.acquire()
         except Timeout as error:
