@@ -96,7 +96,7 @@ class CopyTarget:
         name="copy_target",
         summary="the target image itself, carried in its pose",
         pose=PoseKind.LATENT,
-        target_poses=(TargetPose.JOINT, TargetPose.TRANSFER),
+        target_poses=(TargetPose.JOINT, TargetPose.CONTEXT_ONLY, TargetPose.TRANSFER),
     )
 
     def __init__(self, options: ControlOptions, device: str) -> None:
@@ -133,7 +133,7 @@ class Warp:
         name="warp",
         summary="context pixels moved by true depth and cameras",
         pose=PoseKind.SE3,
-        target_poses=(TargetPose.GIVEN, TargetPose.TRANSFER),
+        target_poses=(TargetPose.GIVEN, TargetPose.TRANSFER, TargetPose.ALIGNED_SE3, TargetPose.ALIGNED_FREE),
         needs=frozenset({Need.CAMERAS, Need.INTRINSICS, Need.DEPTH}),
     )
 
@@ -178,7 +178,12 @@ class ShuffledPoses:
     """Renders as `warp` does, but at each other's poses: good pictures from the wrong place."""
 
     Options = ControlOptions
-    card = replace(Warp.card, name="shuffled_poses", summary="warp, with the target poses permuted")
+    card = replace(
+        Warp.card,
+        name="shuffled_poses",
+        summary="warp, with the target poses permuted",
+        target_poses=(TargetPose.GIVEN, TargetPose.TRANSFER),
+    )
 
     def __init__(self, options: ControlOptions, device: str) -> None:
         self.inner = Warp(options, device)

@@ -19,7 +19,8 @@ class TargetPose(StrEnum):
     GIVEN = "given"  # the dataset's cameras; target pixels are hidden
     JOINT = "joint"  # the pose encoder sees the targets together with the context
     CONTEXT_ONLY = "context_only"  # each target is encoded alone with the context
-    ALIGNED = "aligned"  # optimised at evaluation time against the target image
+    ALIGNED_SE3 = "aligned_se3"  # given, then optimised on SE(3) against the target image (NoPoSplat)
+    ALIGNED_FREE = "aligned_free"  # predicted, then optimised as a free 4x4 matrix (SPFSplat, NAS3R)
     TRANSFER = "transfer"  # taken from another clip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from evalkit.stats.bootstrap import Interval
 
 Value = float | int | str | bool | list[str]
+Predictions = Mapping[str, Tensor]  # what a method has to show, each [B, ...]; images under `RENDERS`
+Arrays = Callable[[str], Mapping[str, Tensor]]  # the arrays kept of a sample, by its id
+RENDERS = "renders"  # [B, T, 3, H, W] in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,15 @@ class Sample:
     """The unit of work: an id, the clips it is made of, and the scenes that statistics cluster by.
 
     ``problem`` is set where the data cannot give this sample (a sequence too short, say): it is planned all
-    the same and becomes a failed row, so that coverage tells.
+    the same and becomes a failed row, so that coverage tells. One that is ``listed``, because a published list
+    demands it, may not have a problem unless the user says ``allow_missing=true``.
     """
 
     id: str
     scenes: tuple[str, ...]
     clips: tuple[Clip, ...]
     problem: str = ""
+    listed: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,23 +89,29 @@ class Scored:
 
 @dataclass(frozen=True)
 class Column:
-    """How a number of the summary is printed: ``scale`` turns fractions into percent, say."""
+    """How a number of the summary is printed: ``scale`` turns fractions into percent, say.
+
+    ``networks`` are the weights without which it cannot be computed; it is printed as "-" where they are absent.
+    """
 
     key: str
     title: str
     scale: float = 1.0
     digits: int = 2
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Summary:
     """Numbers over all samples, with 95 % intervals clustered by scene.
 
-    ``counts``: failures by kind, printed where they are not zero. ``references``: lines that stand beside every
-    method in the table, such as a closed-form chance level. ``notes``: what a reader must know.
+    ``slices``: the first column's number over parts of the samples, by the name of the part. ``counts``: failures by
+    kind, printed where they are not zero. ``references``: lines that stand beside every method in the table, such
+    as a closed-form chance level. ``notes``: what a reader must know.
     """
 
     metrics: Mapping[str, Interval]
+    slices: Mapping[str, Interval] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -124,14 +135,14 @@ class Protocol(typing.Protocol):
         """Return the target-pose source used for a method; UserError where it supports none of ours."""
         ...
 
-    def render(self, batch: Sequence[Loaded], method: Method) -> Tensor:
-        """Drive the method: all that it has to show for these samples, images [B, T, 3, H, W]."""
+    def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
+        """Drive the method: all that it has to show for these samples, which have equal numbers of views."""
         ...
 
-    def score(self, batch: Sequence[Loaded], renders: Tensor, target_pose: TargetPose) -> list[Scored]:
-        """Score renders; each sample independently of the others. The method is no longer needed."""
+    def score(self, batch: Sequence[Loaded], predictions: Predictions, target_pose: TargetPose) -> list[Scored]:
+        """Score predictions; each sample independently of the others. The method is no longer needed."""
         ...
 
-    def summarise(self, rows: pd.DataFrame) -> Summary:
-        """Turn all rows, in the order of their sample ids, into a summary."""
+    def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
+        """Turn all rows, in the order of their sample ids, into a summary; set-level numbers read their arrays."""
         ...

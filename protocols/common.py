@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,26 +10,25 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from evalkit.errors import UserError
+from evalkit.errors import Unsupported
 from evalkit.method import Card, TargetPose
+from evalkit.metrics.named import IMAGE_METRICS, MIN_MSE
+from evalkit.protocol import Column
 from evalkit.stats.bootstrap import Interval, mean_interval
-
-# PSNR saturates at 100 dB, so that one exact copy among the targets does not make a mean infinite.
-MIN_MSE = 1e-10
 
 
 def first_supported(card: Card, ours: Sequence[TargetPose], asked: TargetPose | None) -> TargetPose:
     """The source that was asked for, else the first of the method's that the protocol can use.
 
-    Raises UserError where there is none: scores of different sources are not comparable, so none is guessed.
+    Raises Unsupported where there is none: scores of different sources are not comparable, so none is guessed.
     """
     if asked is not None and (asked not in card.target_poses or asked not in ours):
         offered = [source.value for source in card.target_poses if source in ours]
-        raise UserError(f"protocol.target_pose={asked}: {card.name} offers {', '.join(offered) or 'none'} here")
+        raise Unsupported(f"protocol.target_pose={asked}: {card.name} offers {', '.join(offered) or 'none'} here")
     for source in (asked,) if asked else card.target_poses:
         if source in ours:
             return source
-    raise UserError(
+    raise Unsupported(
         f"baseline '{card.name}' offers target poses {', '.join(card.target_poses)}; "
         f"this protocol takes {', '.join(ours)}"
     )
@@ -46,6 +46,34 @@ def intervals(rows: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, 
     table = np.column_stack([series.to_numpy(dtype=float) for series in values.values()])
     found = mean_interval(table, [tuple(scenes) for scenes in rows["scenes"]])
     return dict(zip(values, found, strict=True))
+
+
+def image_columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """A column for each image metric by name."""
+    metrics = [IMAGE_METRICS[name] for name in names]
+    return tuple(Column(each.name, each.title, 1.0, each.digits, each.networks) for each in metrics)
+
+
+def image_intervals(rows: pd.DataFrame, keys: Sequence[str]) -> dict[str, Interval]:
+    """`intervals` of columns, where rows of a pooled metric hold the squared error and the mean becomes decibels."""
+    found = intervals(rows, {key: rows[key] for key in keys})
+    pooled = {name for name, metric in IMAGE_METRICS.items() if metric.pooled}
+    return {key: _decibel(each) if key.split("|")[0] in pooled else each for key, each in found.items()}
+
+
+def _decibel(mse: Interval) -> Interval:
+    """Small errors are many decibels: the ends change places."""
+    mean, low, high = (-10 * math.log10(max(value, MIN_MSE)) for value in (mse.mean, mse.high, mse.low))
+    return Interval(mean, low, high, mse.n, mse.scenes)
+
+
+def slices_of(rows: pd.DataFrame, values: pd.Series, names: pd.Series) -> dict[str, Interval]:
+    """Mean and interval of ``values`` over the rows of each name, in the order of the categories."""
+    found: dict[str, Interval] = {}
+    for name in names.cat.categories:
+        part = names == name
+        found |= intervals(rows[part], {str(name): values[part]})
+    return found
 
 
 def scored_rows(rows: pd.DataFrame) -> pd.DataFrame:

@@ -1,213 +1,140 @@
-"""tps@1: True Pose Similarity, are poses transferable between scenes? (XFactor, Table 1)
+"""True Pose Similarity, `tps@2` and `tps@xfactor`: are poses transferable between scenes? (XFactor, Table 1)
 
 Docs: docs/protocols/tps.md.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
 import torch
 from pydantic import Field
 from torch import Tensor
+from torchvision.transforms.v2.functional import gaussian_blur
 
-from evalkit.config.options import ComponentOptions
-from evalkit.data.dataset import Dataset, KnownWorld, SequenceInfo
-from evalkit.data.preprocess import Preprocess, Profile
-from evalkit.errors import SampleError, UserError, did_you_mean
-from evalkit.geometry.se3 import relative_to
-from evalkit.method import Card, Method, TargetPose, reference_of
+from evalkit.data.dataset import Dataset, KnownWorld
+from evalkit.data.preprocess import Preprocess
+from evalkit.errors import UserError
+from evalkit.method import Card, Method, TargetPose
+from evalkit.metrics.identity import NETWORKS, Feature, features, shows_own_scene
+from evalkit.metrics.motion import baselines, rotation_span_deg
 from evalkit.metrics.pose import chance_floor
 from evalkit.metrics.pose_scores import THRESHOLDS, pose_scores
 from evalkit.oracles.oracle import Estimate, Oracle
-from evalkit.protocol import Clip, Column, Loaded, Sample, Scored, Summary, Value
-from evalkit.seeds import generator
-from evalkit.views import Frames, Views
-from protocols.common import first_supported, intervals, positions_of, scored_rows
-from protocols.transfer_truth import transfer_error, transferred_view
-from protocols.windows import draw_window, equally_spaced
+from evalkit.protocol import RENDERS, Arrays, Column, Loaded, Predictions, Sample, Scored, Summary, Value
+from evalkit.stats.bootstrap import Interval
+from evalkit.views import Frames
+from evalkit.weights.store import absent
+from protocols.common import first_supported, intervals, scored_rows, slices_of
+from protocols.transfer import Pair, TransferOptions, Transfers, render_transfer
+from protocols.transfer_truth import Truths, transfer_error
 
-# Window lengths in frames. XFactor's evaluation windows are not published; those of the real data sets are the
-# longest windows of its multi-view training.
-SPANS = {
-    "procedural": (24, 32),
-    "clip": (8, 14),
-    "re10k": (40, 200),
-    "dl3dv": (6, 20),
-    "mvimgnet": (6, 20),
-    "co3d": (9, 40),
-    "objaverse": (9, 40),
-}
-
-TRUTHS_KEPT = 16  # ray-cast clips of recent pairs
+ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middling and much rotation
+BASELINE_SLICES = ("short baselines", "middling", "long")
 
 
-class TpsOptions(ComponentOptions):
-    """Settings of tps; what is null comes from the profile."""
+class TpsOptions(TransferOptions):
+    """Settings of tps: beside those of the transfer, how clips are compared."""
 
-    profile: str
-    context: Annotated[int, Field(ge=1)]
-    target: Annotated[int, Field(ge=1)]
-    span: tuple[int, int] | None
-    pairs: Annotated[int, Field(ge=1)]
-    resolution: Annotated[int, Field(ge=16)]
-    preprocess: Profile
+    version: Literal["2", "xfactor"]
+    min_baseline: Annotated[float, Field(ge=0, lt=1)]
+    ceiling_blur: Annotated[float, Field(gt=0)]
+    identity: Feature
 
 
-class Pair(NamedTuple):
-    """Clip A, which gives the poses, and clip B, which gives the scene."""
+class Seen(NamedTuple):
+    """What the oracle says of one pair: of A's real targets, of a blurred copy of them, and of the renders."""
 
-    a: Frames
-    b: Frames
-    clip_a: Clip
-    clip_b: Clip
+    real: Estimate
+    blurred: Estimate
+    render: Estimate
 
 
 class Tps:
     """Poses from clip A rendered in the scene of clip B: does an oracle see A's camera motion? (XFactor, Table 1)"""
 
     Options = TpsOptions
-    name, version, uses_oracle = "tps", "1", True
-    columns = (
-        Column("auc_exact_signed@20", "AUC@20\nsigned", 100, 1),
-        Column("auc_xfactor_folded@20", "AUC@20\nXFactor", 100, 1),
-        Column("auc_exact_signed@20|failed=90", "AUC@20 sig.\nfailed=90°", 100, 1),
-        Column("rra@10", "RRA@10", 100, 1),
-        Column("rta_signed@20", "RTA@20\nsigned", 100, 1),
-        Column("oracle_failed", "oracle\nfailed %", 100, 1),
-        Column("exact_psnr", "exact transfer\nPSNR dB", 1, 2),
-        Column("exact_psnr_visible", "… where\nvisible", 1, 2),
-    )
+    name, uses_oracle = "tps", True
 
     def __init__(self, options: TpsOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
         if oracle is None:
             raise UserError("protocol=tps needs an oracle: oracle=colmap")
         if options.target < 2:
             raise UserError(f"protocol.target={options.target}: relative poses need at least 2 target frames")
-        if options.span is None and options.profile not in SPANS:
-            raise UserError(f"protocol.profile: no '{options.profile}'{did_you_mean(options.profile, SPANS)}")
-        self.options, self.dataset, self.oracle, self.seed = options, dataset, oracle, seed
-        self.span = options.span or SPANS[options.profile]
-        if not max(options.context, options.target) - 1 <= self.span[0] <= self.span[1]:
-            raise UserError(
-                f"protocol.span={list(self.span)}: expected [shortest,longest] with room for "
-                f"{max(options.context, options.target)} different frames"
-            )
+        self.options, self.dataset, self.oracle = options, dataset, oracle
+        self.version = options.version
+        self.transfers = Transfers(options, dataset, seed)
         self.preprocess = Preprocess(options.resolution, options.preprocess)
-        self._truths: dict[tuple[Clip, Clip], Frames] = {}
+        self.columns = _columns(options)
+        self.sees_identity = not absent(NETWORKS[options.identity])
+        self.truths = Truths(dataset) if isinstance(dataset, KnownWorld) else None
 
     def samples(self) -> list[Sample]:
-        """Pairs A->B along a random cycle through all sequences, ``pairs`` times round.
-
-        Every second step of the cycle comes first, so that a limited run starts with pairs that share no scene.
-        """
-        sequences = self.dataset.sequences()
-        if len(sequences) < 2:
-            raise UserError(f"tps pairs different sequences: the dataset has {len(sequences)}, expected 2 or more")
-        return [self._sample(a, b, lap) for lap in range(self.options.pairs) for a, b in self._cycle(sequences, lap)]
-
-    def _cycle(self, sequences: list[SequenceInfo], lap: int) -> Iterator[tuple[SequenceInfo, SequenceInfo]]:
-        order = generator(self.seed, self.name, "cycle", lap).permutation(len(sequences))
-        for start in (0, 1):
-            for i in range(start, len(order), 2):
-                yield sequences[order[i]], sequences[order[(i + 1) % len(order)]]
-
-    def _sample(self, a: SequenceInfo, b: SequenceInfo, lap: int) -> Sample:
-        sample_id = f"{a.name}~{b.name}#{lap}"
-        scenes = (a.scene, b.scene)
-        try:
-            for sequence in (a, b):
-                if sequence.problem:
-                    raise SampleError(sequence.problem)
-            clips = tuple(self._clip(sequence, sample_id) for sequence in (a, b))
-        except SampleError as error:
-            return Sample(sample_id, scenes, (), str(error))
-        return Sample(sample_id, scenes, clips)
-
-    def _clip(self, sequence: SequenceInfo, sample_id: str) -> Clip:
-        """Contexts span the window; targets lie equally spaced inside it and share its middle frame."""
-        first, last = draw_window(sequence, self.span, generator(self.seed, self.name, sample_id, sequence.name))
-        margin = (last - first) / 8
-        return Clip(
-            sequence.name,
-            equally_spaced(first, last, self.options.context),
-            equally_spaced(first + margin, last - margin, self.options.target),
-        )
+        """Pairs of clips, see `Transfers.samples`."""
+        return self.transfers.samples()
 
     def target_pose(self, card: Card) -> TargetPose:
         """Always from another clip."""
         return first_supported(card, (TargetPose.TRANSFER,), None)
 
-    def render(self, batch: Sequence[Loaded], method: Method) -> Tensor:
-        """Encode A's poses from all of A, B's scene from B's context alone; only a PoseCode passes from A to B."""
-        pairs = [_pair(loaded) for loaded in batch]
-        ids = [loaded.sample.id for loaded in batch]
-        device = pairs[0].a.images.device
-        context_a = positions_of([pair.clip_a.context_positions for pair in pairs], device)
-        target_a = positions_of([pair.clip_a.target_positions for pair in pairs], device)
-        views_a = Views.of([pair.a for pair in pairs], ids, method.card.needs, device)
-        context_b = [pair.b.take(pair.clip_b.context_positions) for pair in pairs]
-        views_b = Views.of(context_b, ids, method.card.needs, device)
-        poses_a = method.encode_poses(views_a, context_a).take(target_a).without_intrinsics()
-        everything = torch.arange(self.options.context, device=device).expand(len(batch), -1)
-        scene = method.encode_scene(views_b, method.encode_poses(views_b, everything))
-        return method.render(scene, poses_a)
+    def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
+        """Renders of B at A's poses."""
+        return {RENDERS: render_transfer(batch, method)}
 
-    def score(self, batch: Sequence[Loaded], renders: Tensor, target_pose: TargetPose) -> list[Scored]:
+    def score(self, batch: Sequence[Loaded], predictions: Predictions, target_pose: TargetPose) -> list[Scored]:
         """Ask the oracle about A's real targets and, separately, about the renders; compare with the truth."""
-        pairs = [_pair(loaded) for loaded in batch]
-        targets = [pair.a.take(pair.clip_a.target_positions) for pair in pairs]
-        on_real = self.oracle.estimate(torch.stack([target.images for target in targets]), None)
-        on_renders = self.oracle.estimate(renders, None)
+        pairs = [Pair.of(loaded) for loaded in batch]
+        renders = predictions[RENDERS]
+        real = torch.stack([pair.targets.images for pair in pairs])
+        blurred = gaussian_blur(real.flatten(0, 1), _taps(self.options.ceiling_blur), self.options.ceiling_blur)
+        asked = (real, blurred.view_as(real), renders)
+        on_real, on_blurred, on_renders = (self.oracle.estimate(clips, None) for clips in asked)
         return [
-            self._score_one(pair, target, _one(on_real, i), _one(on_renders, i), renders[i], target_pose)
-            for i, (pair, target) in enumerate(zip(pairs, targets, strict=True))
+            self._score_one(
+                pair, Seen(_one(on_real, i), _one(on_blurred, i), _one(on_renders, i)), renders[i], target_pose
+            )
+            for i, pair in enumerate(pairs)
         ]
 
-    def _score_one(
-        self, pair: Pair, target: Frames, real: Estimate, render: Estimate, images: Tensor, source: TargetPose
-    ) -> Scored:
-        scores = pose_scores(render.w2c, real.w2c)
+    def _score_one(self, pair: Pair, seen: Seen, images: Tensor, source: TargetPose) -> Scored:
+        targets, (real, blurred, render) = pair.targets, seen
         row: dict[str, Value] = {
             "pose_from": pair.clip_a.sequence,
             "scene_from": pair.clip_b.sequence,
             "target_pose": source.value,
             "oracle_on_real": real.reasons[0] or "ok",
+            "oracle_on_blurred": blurred.reasons[0] or "ok",
             "oracle_on_render": render.reasons[0] or "ok",
-            **scores.row(),
         }
-        arrays = scores.arrays()
-        context_b = pair.b.take(pair.clip_b.context_positions)
+        arrays: dict[str, Tensor] = {}
+        for name, estimate in (("", render), ("ceiling.", blurred)):
+            scores = pose_scores(estimate.w2c, real.w2c, self.options.min_baseline)
+            row |= scores.row(name)
+            arrays |= scores.arrays(name)
+        if targets.cameras is not None:
+            true = targets.cameras.w2c[None].cpu()
+            for name, estimate in (("render_vs_truth.", render), ("real_vs_truth.", real)):
+                scores = pose_scores(estimate.w2c, true, self.options.min_baseline)
+                row |= scores.row(name)
+                arrays |= scores.arrays(name)
+        row |= _motion(targets, real)
+        if self.sees_identity:
+            row |= _identity(pair, images, self.options.identity)
         pictures = {
-            "context frames of B": context_b.images,
-            "targets of A, which give the poses": target.images,
+            "context frames of B": pair.context.images,
+            "targets of A, which give the poses": targets.images,
             "renders of B at the poses of A": images,
         }
-        if target.cameras is not None:
-            for name, estimate in (("render_vs_truth.", render), ("real_vs_truth.", real)):
-                against = pose_scores(estimate.w2c, target.cameras.w2c[None].cpu())
-                row |= against.row(name)
-                arrays |= against.arrays(name)
-        if isinstance(self.dataset, KnownWorld):
-            motion = _motion(pair, target)
-            truth = self._truth(pair, context_b, motion)
-            row |= transfer_error(truth, context_b, motion, images)
+        if self.truths is not None:
+            truth = self.truths.of(pair)
+            row |= transfer_error(truth, pair.context, pair.motion(), images)
             pictures["exact transfer: B seen along the motion of A"] = truth.images
         return Scored(row, arrays, pictures)
 
-    def _truth(self, pair: Pair, context_b: Frames, motion: Tensor) -> Frames:
-        """The exact transferred views; kept for the other methods of the same pass over the data."""
-        key = (pair.clip_a, pair.clip_b)
-        if key not in self._truths:
-            assert isinstance(self.dataset, KnownWorld)
-            while len(self._truths) >= TRUTHS_KEPT:
-                del self._truths[next(iter(self._truths))]
-            self._truths[key] = transferred_view(self.dataset, context_b, pair.clip_b, motion)
-        return self._truths[key]
-
-    def summarise(self, rows: pd.DataFrame) -> Summary:
+    def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
         """Means over pairs whose real clip the oracle could read.
 
         Every accuracy stands twice: over the renders the oracle could read, and, marked ``|failed=90``, with
@@ -218,37 +145,99 @@ class Tps:
             return Summary({})
         readable = scored[scored["oracle_on_real"] == "ok"]
         failed = readable["oracle_on_render"] != "ok"
-        accuracies = [key for key in map(str, readable) if "@" in key and not key.startswith("real_vs_truth")]
+        accuracies = [key for key in map(str, readable) if "@" in key and "." not in key] + ["magnitude"]
         values = {key: readable[key] for key in accuracies}
         values |= {f"{key}|failed=90": readable[key].mask(failed, 0.0) for key in accuracies}
         values["oracle_failed"] = failed.astype(float)
-        metrics = intervals(readable, values)
-        of_all = [key for key in map(str, scored) if key.startswith(("exact_", "real_vs_truth"))]
+        ceiling = {key: readable[key] for key in map(str, readable) if key.startswith("ceiling.")}
+        metrics = intervals(readable, values | ceiling)
+        of_all = [key for key in map(str, scored) if key.startswith(("exact_", "real_vs_truth", "identity"))]
         metrics |= intervals(scored, {key: scored[key] for key in of_all})
         return Summary(
             metrics,
+            slices=_slices(readable.assign(score=values[self.columns[0].key])),
             counts={
                 "oracle failed on the real clip": len(scored) - len(readable),
+                "oracle failed on the blurred clip": int((readable["oracle_on_blurred"] != "ok").sum()),
                 "oracle failed on the render": int(failed.sum()),
             },
-            references={"chance (closed form)": _chance()},
+            references={
+                "ceiling (real, blurred)": _ceiling(metrics),
+                "chance (closed form)": _chance(),
+            },
         )
 
 
-def _pair(loaded: Loaded) -> Pair:
-    (a, b), (clip_a, clip_b) = loaded.frames, loaded.sample.clips
-    return Pair(a, b, clip_a, clip_b)
+def _columns(options: TpsOptions) -> tuple[Column, ...]:
+    """What is printed: XFactor's Table 1, or what we would rather know."""
+    if options.version == "xfactor":
+        scores = (("rra", "RRA"), ("rta_folded", "RTA"), ("auc_xfactor_folded", "AUC"))
+        paper = [Column(f"{key}@{t}", f"{title}@{t}", 100, 1) for key, title in scores for t in (10, 20, 30)]
+        paper.sort(key=lambda column: column.key != "auc_xfactor_folded@20")
+        return (*paper, Column("oracle_failed", "oracle\nfailed %", 100, 1))
+    return (
+        Column("auc_exact_signed@20", "AUC@20\nsigned", 100, 1),
+        Column("auc_exact_signed@20|failed=90", "AUC@20 sig.\nfailed=90°", 100, 1),
+        Column("auc_xfactor_folded@20", "AUC@20\nXFactor", 100, 1),
+        Column("magnitude", "lengths\nagree %", 100, 1),
+        Column("oracle_failed", "oracle\nfailed %", 100, 1),
+        Column("identity", "shows B,\nnot A %", 100, 1, NETWORKS[options.identity]),
+        Column("exact_psnr", "exact transfer\nPSNR dB", 1, 2),
+        Column("exact_psnr_visible", "… where\nvisible", 1, 2),
+    )
+
+
+def _taps(sigma: float) -> list[int]:
+    """Side of a blur's window: three standard deviations to either side."""
+    return [2 * math.ceil(3 * sigma) + 1] * 2
 
 
 def _one(estimate: Estimate, index: int) -> Estimate:
     return Estimate(estimate.w2c[index : index + 1], estimate.reasons[index : index + 1])
 
 
-def _motion(pair: Pair, target: Frames) -> Tensor:
-    """A's target cameras [T, 4, 4] relative to A's reference camera, exactly."""
-    assert pair.a.cameras is not None and target.cameras is not None
-    reference = reference_of(torch.tensor([pair.clip_a.context_positions]))
-    return relative_to(target.cameras.w2c, pair.a.cameras.w2c[int(reference)])
+def _motion(targets: Frames, real: Estimate) -> dict[str, Value]:
+    """How much A's camera moves: by the true cameras, else by the oracle, which knows no unit of length.
+
+    ``baseline`` is the widest distance of two target cameras, over the median depth where depth is known.
+    """
+    if targets.cameras is None:
+        return {"rotation_span_deg": float(rotation_span_deg(real.w2c)), "baseline": math.nan}
+    w2c = targets.cameras.w2c[None].cpu()
+    depth = 1.0 if targets.depth is None else float(targets.depth[targets.depth.isfinite()].median())
+    return {"rotation_span_deg": float(rotation_span_deg(w2c)), "baseline": float(baselines(w2c).max()) / depth}
+
+
+def _identity(pair: Pair, renders: Tensor, feature: Feature) -> dict[str, Value]:
+    """Share of the renders that are nearer to B's context frames than to any frame of A.
+
+    ``identity_real``: the same for real frames of B that are not in the context, as a reference for the feature.
+    """
+    own, other, shown = (features(images, feature) for images in (pair.context.images, pair.a.images, renders))
+    unseen = [number not in pair.clip_b.context for number in pair.clip_b.target]
+    real = pair.b.images[list(pair.clip_b.target_positions)][unseen]
+    row: dict[str, Value] = {"identity": float(shows_own_scene(shown, own, other).double().mean())}
+    if len(real):
+        row["identity_real"] = float(shows_own_scene(features(real, feature), own, other).double().mean())
+    return row
+
+
+def _slices(readable: pd.DataFrame) -> dict[str, Interval]:
+    """The column ``score`` by rotation span, and by thirds of the baselines of this run."""
+    little, much = ROTATION_SLICES
+    names = [f"rotation < {little:.0f}°", f"{little:.0f}–{much:.0f}°", f"> {much:.0f}°"]
+    rotation = pd.cut(readable["rotation_span_deg"], [0, little, much, 180.0], labels=names, include_lowest=True)
+    found = slices_of(readable, readable["score"], rotation)
+    if readable["baseline"].nunique() >= len(BASELINE_SLICES):
+        thirds = pd.qcut(readable["baseline"].rank(method="first"), len(BASELINE_SLICES), labels=BASELINE_SLICES)
+        found |= slices_of(readable, readable["score"], thirds)
+    return found
+
+
+def _ceiling(metrics: Mapping[str, Interval]) -> dict[str, float]:
+    """What A's real clip scores against a blurred copy of itself, and real frames of B as to identity."""
+    values = {key.removeprefix("ceiling."): each.mean for key, each in metrics.items() if key.startswith("ceiling.")}
+    return values | ({"identity": metrics["identity_real"].mean} if "identity_real" in metrics else {})
 
 
 def _chance() -> dict[str, float]:

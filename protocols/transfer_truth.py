@@ -9,9 +9,29 @@ from evalkit.data.dataset import KnownWorld
 from evalkit.geometry.projection import visibility
 from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.metrics.image import masked_psnr, psnr, ssim
+from evalkit.metrics.named import MIN_MSE
 from evalkit.protocol import Clip
 from evalkit.views import Frames
-from protocols.common import MIN_MSE
+from protocols.transfer import Pair
+
+KEPT = 16  # ray-cast clips
+
+
+class Truths:
+    """The exact transferred views of recent pairs, kept for the other methods of the same pass over the data."""
+
+    def __init__(self, world: KnownWorld) -> None:
+        self.world = world
+        self._kept: dict[tuple[Clip, Clip], Frames] = {}
+
+    def of(self, pair: Pair) -> Frames:
+        """B as it looks along the motion of A."""
+        key = (pair.clip_a, pair.clip_b)
+        if key not in self._kept:
+            while len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[key] = transferred_view(self.world, pair.context, pair.clip_b, pair.motion())
+        return self._kept[key]
 
 
 def transferred_view(world: KnownWorld, context: Frames, clip: Clip, motion: Tensor) -> Frames:

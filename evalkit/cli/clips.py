@@ -16,7 +16,6 @@ from evalkit.config.compose import compose_runs
 from evalkit.data.folder import load_clip
 from evalkit.data.preprocess import Preprocess
 from evalkit.errors import SampleError, UserError
-from evalkit.metrics.pose import AucMethod
 from evalkit.metrics.pose_scores import THRESHOLDS, PoseScores, pose_scores
 from evalkit.oracles.oracle import Estimate, Oracle
 from evalkit.run.execute import Session, pick_device
@@ -40,7 +39,7 @@ def compare(real: Path, rendered: Path, overrides: Sequence[str], as_json: bool)
         raise UserError(f"the clips have {counts[0]} and {counts[1]} frames: expected equally many, at least 2")
     oracle = Session().oracle(config.oracle, device)
     estimates = [_ask(oracle, clip) for clip in clips]
-    scores = pose_scores(estimates[1].w2c, estimates[0].w2c)
+    scores = pose_scores(estimates[1].w2c, estimates[0].w2c, min_baseline=0.0)
     failures = {
         name: estimate.reasons[0]
         for name, estimate in zip(("real", "rendered"), estimates, strict=True)
@@ -60,7 +59,7 @@ def _json(scores: PoseScores, failures: dict[str, str], oracle: dict[str, Any]) 
     document = {
         "oracle": oracle,
         "oracle_failures": failures,
-        "scores": None if failures else scores.row(methods=tuple(AucMethod)),
+        "scores": None if failures else scores.every_auc() | scores.row(),
         "errors_deg": None if failures else {key: errors.tolist() for key, errors in scores.arrays().items()},
     }
     typer.echo(json.dumps(document, indent=2))
@@ -71,15 +70,15 @@ def _print(scores: PoseScores, failures: dict[str, str], oracle: dict[str, Any])
         console().print(f"oracle {oracle['name']} failed on the {name} clip: {reason}", highlight=False)
     if failures:
         return
-    row = scores.row(methods=tuple(AucMethod))
+    row = scores.every_auc() | scores.row()
     table = Table(title=f"True Pose Similarity by {oracle['name']}, percent", box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("accuracy")
     for threshold in THRESHOLDS:
         table.add_column(f"@{threshold}°", justify="right")
-    for key in dict.fromkeys(name.split("@")[0] for name in row):
+    for key in dict.fromkeys(name.split("@")[0] for name in row if "@" in name):
         table.add_row(key, *(f"{100 * row[f'{key}@{threshold}']:.2f}" for threshold in THRESHOLDS))
     console().print(table)
     console().print(
         f"median error: rotation {scores.rotation.median():.2f}°, translation {scores.signed.median():.2f}° "
-        f"over {scores.rotation.numel()} pairs of frames"
+        f"over {scores.rotation.numel()} pairs of frames; agreement of lengths {100 * row['magnitude']:.1f} %"
     )

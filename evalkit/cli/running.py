@@ -21,16 +21,15 @@ from rich.text import Text
 
 from evalkit.cli.console import console
 from evalkit.cli.tables import print_tables
-from evalkit.config.compose import ALL_CONTROLS, compose_runs, with_default_baseline
+from evalkit.config.compose import compose_runs, with_controls
 from evalkit.errors import Unsupported, UserError
 from evalkit.run.execute import Job, Session, execute, passes, prepare
 
 
 def run_product(overrides: Sequence[str]) -> None:
     """Run every combination of the overrides and print one table for each protocol, dataset and pose source."""
-    overrides = with_default_baseline(overrides)
     session = Session()
-    jobs, left_out = _prepare_all(overrides, session)
+    jobs, left_out = _prepare_all(*with_controls(overrides), session)
     for line in left_out:
         console().print(Text("left out: ", "yellow") + Text(line))
     for note in session.notes():
@@ -41,6 +40,8 @@ def run_product(overrides: Sequence[str]) -> None:
         if not any(job is done for done, _ in finished):
             have = len(job.folder.rows())
             console().print(f"{job.folder.path}: {have} of {len(job.plan.samples)} rows; the other shards are to come")
+    if any(job.config.strict and summary["missing"] for job, summary in finished):
+        raise typer.Exit(3)
 
 
 def _execute_all(jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:
@@ -64,18 +65,18 @@ def _task(progress: Progress, job: Job) -> TaskID:
     return progress.add_task(label, completed=done, total=total)
 
 
-def _prepare_all(overrides: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:
+def _prepare_all(asked: Sequence[str], beside: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:
     """Prepare every run before the first computes, so that a mistake in the last costs nothing.
 
-    Controls that the data cannot serve are left out by name, unless they were asked for by name.
+    Controls that stand ``beside`` what was asked for are left out by name where the data or the protocol's options
+    do not suit them.
     """
-    jobs, left_out = [], []
-    for config in compose_runs(overrides):
+    jobs = [prepare(config, session) for config in (compose_runs(asked) if asked else [])]
+    left_out: list[str] = []
+    for config in compose_runs(beside) if beside else []:
         try:
             jobs.append(prepare(config, session))
         except Unsupported as error:
-            if ALL_CONTROLS not in overrides:
-                raise
             left_out.append(str(error))
     if not jobs:
         raise UserError(left_out[0])

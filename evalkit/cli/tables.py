@@ -36,6 +36,10 @@ def print_tables(runs: Sequence[Run]) -> None:
     """Print runs with intervals, coverage, failures by reason, and where they lie."""
     for title, group in _groups(runs):
         console().print(_table(title, group))
+        if any(summary["slices"] for _, summary in group):
+            console().print(_slices(group))
+        for line in _missing(group):
+            console().print(line, markup=False, highlight=False, soft_wrap=True)
         for path, summary in group:
             console().print(Text(str(summary["baseline"]), "bold") + Text(f" {path}"), soft_wrap=True)
             for line in _remarks(summary):
@@ -74,9 +78,21 @@ def _cell(column: dict[str, Any], summary: dict[str, Any]) -> tuple[str, str]:
 
 
 def _columns(group: Sequence[Run]) -> list[dict[str, Any]]:
-    """The protocol's columns that hold a number in at least one run."""
+    """The protocol's columns that hold a number in at least one run, and those that would if weights were here."""
+
+    def has_something_to_say(column: dict[str, Any]) -> bool:
+        return any(_cell(column, s)[0] != "-" or column["key"] in s["missing"] for _, s in group)
+
+    return [column for column in group[0][1]["columns"] if has_something_to_say(column)]
+
+
+def _missing(group: Sequence[Run]) -> list[str]:
+    """One line for each column that could not be computed for want of weights."""
+    lacking = {key: names for _, summary in group for key, names in summary["missing"].items()}
+    titles = {column["key"]: column["title"].replace("\n", " ") for column in group[0][1]["columns"]}
     return [
-        column for column in group[0][1]["columns"] if any(_cell(column, summary)[0] != "-" for _, summary in group)
+        f"{titles[key]}: - (weights not here; type `evalkit weights pull {' '.join(names)}`)"
+        for key, names in lacking.items()
     ]
 
 
@@ -98,6 +114,26 @@ def _table(title: str, group: Sequence[Run]) -> Table:
     for name, values in group[0][1]["references"].items():
         table.add_row(name, *(_reference_cell(column, values) for column in columns), "", style="dim")
     return table
+
+
+def _slices(group: Sequence[Run]) -> Table:
+    """The first column's number over parts of the samples."""
+    column = group[0][1]["columns"][0]
+    names = list(dict.fromkeys(name for _, summary in group for name in summary["slices"]))
+    title = f"{column['title'].replace(chr(10), ' ')} by part (number of samples)"
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table.add_column("baseline", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="right")
+    for _, summary in group:
+        table.add_row(summary["baseline"], *(_part(column, summary["slices"].get(name)) for name in names))
+    return table
+
+
+def _part(column: dict[str, Any], interval: dict[str, Any] | None) -> str:
+    if interval is None or interval["mean"] is None:
+        return "-"
+    return f"{interval['mean'] * column['scale']:.{column['digits']}f} ({interval['n']})"
 
 
 def _markdown(title: str, group: Sequence[Run]) -> str:

@@ -50,9 +50,24 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     return [list(combination) for combination in product(*(_alternatives(text) for text in named))]
 
 
-def with_default_baseline(overrides: Sequence[str]) -> list[str]:
-    """Run all controls where no baseline is named."""
-    return [*overrides] if any(text.startswith("baseline=") for text in overrides) else [*overrides, ALL_CONTROLS]
+def with_controls(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What was asked for, and the same for the controls that belong beside it (empty where there are none).
+
+    All controls run where no baseline is named, and beside any baseline that is not a control, unless
+    ``controls=false``: no number means much without them.
+
+    >>> with_controls(["protocol=nvs", "baseline=saved", "baseline.dir=x"])[1]
+    ['protocol=nvs', 'baseline=copy_context,static,shuffled_poses,copy_target,warp']
+    """
+    named = [name for text in overrides if text.startswith("baseline=") for single in expand([text]) for name in single]
+    if not named:
+        return [], [*overrides, ALL_CONTROLS]
+    known = {f"baseline={name}" for name in CONTROLS}
+    switches = [_parse(text).value() for text in overrides if text.startswith("controls=")]
+    if set(named) <= known or False in switches:
+        return [*overrides], []
+    others = [text for text in overrides if not text.startswith("baseline")]
+    return [*overrides], [*others, f"baseline={','.join(name for name in CONTROLS if f'baseline={name}' not in named)}"]
 
 
 def _alternatives(text: str) -> list[str]:

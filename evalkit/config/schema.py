@@ -42,6 +42,9 @@ class RunConfig(Options):
     device: str
     out: str
     save_renders: bool
+    allow_missing: bool
+    strict: bool
+    controls: bool
 
     @field_validator("shard", mode="before")
     @classmethod

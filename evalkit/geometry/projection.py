@@ -72,7 +72,8 @@ def forward_splat(
     image size; returns images [B, T, 3, H, W], black where nothing fell, and a mask [B, T, H, W] of where something
     did (`fill_holes` does the rest). A pixel is spread over its four neighbours by bilinear weights; all within
     ``rel_tolerance`` of the nearest depth is averaged. A surface magnified up to twice stays without cracks.
-    Sums are integers: bit for bit the same on one device whatever the batch, the order, or the threads.
+    Sums are integers: bit for bit the same on one device whatever the batch, the order, or the threads; where a
+    gradient with respect to the target cameras is asked for they are not. It flows through the bilinear weights.
     """
     height, width = depth.shape[-2:]
     matrix, offset = _pixel_motion(_crossed(context, -4), _crossed(target, -3))  # [B, T, C, ...]
@@ -92,20 +93,24 @@ def _splat(colours: Tensor, depth: Tensor, matrix: Tensor, offset: Tensor, toler
     """Splat N scenes: colours [N, 3, P] in quanta, depth [N, C, H, W] with C H W = P; to [N, 3, H, W] and a mask."""
     height, width = depth.shape[-2:]
     x, y, z = _move(depth, matrix, offset)
-    z = z.flatten(1)
+    z = z.flatten(1).detach()
+    exact = not matrix.requires_grad
     corners = _corners(x.flatten(1), y.flatten(1), z > 0, height, width)
     nearest = torch.full((len(depth), height * width), torch.inf, dtype=z.dtype, device=z.device)
     for to, share in corners:
         nearest.scatter_reduce_(1, to, torch.where(share > _HIDING, z, torch.inf), "amin")
-    sums = torch.zeros((4, len(depth), height * width), dtype=torch.int64, device=z.device)
+    kind = torch.int64 if exact else torch.float64
+    sums = torch.zeros((4, len(depth), height * width), dtype=kind, device=z.device)
     for to, share in corners:
         front = nearest.gather(1, to)  # infinite where all that fell is faint: then all of it counts
         share = torch.where(((z - front).abs() <= tolerance * front) | front.isinf(), share, 0.0).double()
         for channel in range(3):
-            sums[channel].scatter_add_(1, to, (share * colours[:, channel]).round().long())
-        sums[3].scatter_add_(1, to, (share / _QUANTUM).round().long())
+            light = share * colours[:, channel]
+            sums[channel].scatter_add_(1, to, light.round().long() if exact else light)
+        weight = share / _QUANTUM
+        sums[3].scatter_add_(1, to, weight.round().long() if exact else weight)
     total = sums[3]
-    rendered = torch.where(total > 0, sums[:3] / total, 0.0).movedim(0, 1)
+    rendered = torch.where(total > 0, sums[:3] / torch.where(total > 0, total, 1), 0.0).movedim(0, 1)
     return rendered.reshape(-1, 3, height, width), (total > 0).view(-1, height, width)
 
 

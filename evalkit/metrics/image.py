@@ -1,24 +1,49 @@
 """How close two images are, pixel by pixel: PSNR and SSIM, one value an image.
 
-All functions take images [N, 3, H, W] in [0, 1] on any device and return float64 [N] there. A value does not
+All metrics take images [N, 3, H, W] in [0, 1] on any device and return float64 [N] there. A value does not
 depend on the other images of its batch. A NaN pixel is an error, never a score: targets that a protocol hides are
-NaN, and must not be compared by accident.
+NaN, and must not be compared by accident. What published code does otherwise is an argument here and has a name in
+`evalkit.metrics.named`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from evalkit.metrics.checks import check_pair, refuse_nan
 from evalkit.metrics.lpips import lpips as lpips
+
+Rounding = Literal["floor", "round"]
+Over = Literal["mask", "all"]
+Covariance = Literal["sample", "population"]
+Border = Literal["crop", "reflect", "mirror", "zeros"]
 
 _TAPS = 11
 _BORDER = _TAPS // 2
 _TILE_HEIGHT, _TILE_WIDTH = 31, 62  # output pixels; with _CHUNK images a tile's maps stay in the cache of a core
 _CHUNK = 4  # images at a time on the CPU
+_COVARIANCE = {"sample": _TAPS**2 / (_TAPS**2 - 1), "population": 1.0}
+_ADDED_BEFORE_FLOOR = {"floor": 0.0, "round": 0.5}
+
+
+def mse(pred: Tensor, target: Tensor) -> Tensor:
+    """Mean squared error of [N, 3, H, W] -> [N], both clamped to [0, 1]; the mean is over C, H, W of each image.
+
+    Pooled PSNR is -10 log10 of its mean over all images, never more than the mean of their PSNRs. Raises as `psnr`
+    does.
+
+    >>> both = mse(torch.tensor([0.6, 0.51]).reshape(2, 1, 1, 1).expand(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5))
+    >>> (-10 * both.log10()).mean().round(decimals=4).item(), (-10 * both.mean().log10()).round(decimals=4).item()
+    (30.0, 22.9671)
+    """
+    check_pair(pred, target)
+    return _by_chunks(_mse_of_chunk, pred, target)
 
 
 def psnr(pred: Tensor, target: Tensor, min_mse: float = 0.0) -> Tensor:
@@ -31,14 +56,15 @@ def psnr(pred: Tensor, target: Tensor, min_mse: float = 0.0) -> Tensor:
     >>> psnr(torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.6)).round(decimals=4).tolist()
     [20.0]
     """
-    check_pair(pred, target)
-    return _decibel(_by_chunks(_mse_of_chunk, pred, target), min_mse)
+    return _decibel(mse(pred, target), min_mse)
 
 
-def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0) -> Tensor:
+def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0, over: Over = "mask") -> Tensor:
     """PSNR over the pixels where ``mask`` [N, H, W] (bool) holds, [N]; NaN for an image whose mask is empty.
 
-    Pixels outside the mask do not count, whatever they hold. Otherwise as `psnr`.
+    Pixels outside the mask do not count, whatever they hold. ``over="all"`` divides the error inside by all pixels, as
+    code does that sets the background equal in both images: higher by -10 log10 of the mask's share, so that a small
+    object looks good. Otherwise as `psnr`.
     """
     check_pair(pred, target)
     if mask.dtype != torch.bool or mask.shape != (pred.shape[0], *pred.shape[2:]):
@@ -47,17 +73,33 @@ def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0
         )
     error = _squared_error(_wide(pred), _wide(target)).mean(1, dtype=torch.float64)
     total = torch.where(mask, error, 0.0).sum((1, 2))
-    return _decibel(refuse_nan(total) / mask.sum((1, 2)), min_mse)
+    inside = mask.sum((1, 2))
+    counted = inside if over == "mask" else torch.where(inside > 0, mask.shape[1] * mask.shape[2], 0)
+    return _decibel(refuse_nan(total) / counted, min_mse)
 
 
-def ssim(pred: Tensor, target: Tensor) -> Tensor:
+def quantised(images: Tensor, rounding: Rounding) -> Tensor:
+    """Images as they are read back from 8-bit PNGs: clamped to [0, 1], in steps of 1/255; any shape, NaN stays NaN.
+
+    ``floor`` is ``(255 x).astype(uint8)`` (pixelSplat, RayZer's pictures), ``round`` is torchvision's ``save_image``.
+    Images that come from 8 bits do not change. With errors that are independent of the rounding, MSE grows by
+    1 / (3 255^2) and 1 / (12 255^2).
+
+    >>> (255 * quantised(torch.tensor([-1.0, 0.7 / 255, 1.2 / 255, 2.0]), "round")).tolist()
+    [0.0, 1.0, 1.0, 255.0]
+    """
+    return (255 * _wide(images).clamp(0, 1) + _ADDED_BEFORE_FLOOR[rounding]).floor() / 255
+
+
+def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border: Border = "crop") -> Tensor:
     """Structural similarity in [-1, 1] of [N, 3, H, W] -> [N] (Wang et al. 2004, eq. 13).
 
-    Gaussian window of 11 taps, sigma 1.5; sample covariance (121/120); data range 1; the mean leaves out a border
-    of 5 pixels, so that no padding is ever seen. Equal to scikit-image's ``structural_similarity(...,
-    gaussian_weights=True, win_size=11, channel_axis=0, data_range=1)``, which RayZer, LVSM and pixelSplat use.
-    torchmetrics differs by +0.0003 (population covariance). Images are not clamped. Raises ValueError as `psnr`
-    does, and for images smaller than 11 pixels.
+    Gaussian window of 11 taps, sigma 1.5; data range 1; mean over channels. Images are not clamped. As it stands it
+    is scikit-image's ``structural_similarity(..., gaussian_weights=True, win_size=11, channel_axis=0, data_range=1)``
+    to 1e-6, which RayZer, LVSM and pixelSplat use: covariances times 121/120 (``sample``), and no padding is ever seen
+    because 5 pixels on each side are left out (``crop``). The other borders average over the whole image: ``reflect``
+    pads with the edge pixel repeated (scikit-image's full map), ``mirror`` without (torchmetrics), ``zeros`` with
+    black (pytorch_ssim). Raises ValueError as `psnr` does, and for images smaller than 11 pixels.
 
     >>> image = torch.linspace(0, 1, 3 * 16 * 16).reshape(1, 3, 16, 16)
     >>> ssim(image, image).tolist()
@@ -66,16 +108,16 @@ def ssim(pred: Tensor, target: Tensor) -> Tensor:
     check_pair(pred, target)
     if min(pred.shape[-2:]) < _TAPS:
         raise ValueError(f"SSIM needs images of at least 11x11 pixels, got {list(pred.shape)}")
-    return _by_chunks(_ssim_of_chunk, pred, target)
+    return _by_chunks(partial(_ssim_of_chunk, _COVARIANCE[covariance], border), pred, target)
 
 
-def _ssim_of_chunk(pred: Tensor, target: Tensor) -> Tensor:
+def _ssim_of_chunk(factor: float, border: Border, pred: Tensor, target: Tensor) -> Tensor:
     """Sum the SSIM map tile by tile, then divide; the last tiles start early and count only what is new.
 
     float64 because E[s^2] - E[s]^2 cancels: in float32 it would move near-constant images by 1e-5.
     """
     count, channels = pred.shape[:2]
-    a, b = (images.flatten(0, 1).movedim(0, 1) for images in (pred, target))  # [H, N C, W]
+    a, b = (_padded(images, border).flatten(0, 1).movedim(0, 1) for images in (pred, target))  # [H, N C, W]
     height, width = a.shape[0] - 2 * _BORDER, a.shape[2] - 2 * _BORDER
     tall, wide = min(_TILE_HEIGHT, height), min(_TILE_WIDTH, width)
     down, across = _window(tall, a.device).mT.contiguous(), _window(wide, a.device)
@@ -88,7 +130,7 @@ def _ssim_of_chunk(pred: Tensor, target: Tensor) -> Tensor:
             tile = (slice(top, top + tall + 2 * _BORDER), slice(None), slice(left, left + wide + 2 * _BORDER))
             _sum_and_difference(a[tile], b[tile], maps)
             torch.mm((down @ maps.flatten(1)).view(-1, wide + 2 * _BORDER), across, out=filtered)
-            similarity = _similarity(filtered.view(tall, 4, -1, wide))
+            similarity = _similarity(filtered.view(tall, 4, -1, wide), factor)
             total += similarity[row - top :, :, column - left :].sum((0, 2))
     return total.view(count, channels).sum(1) / (channels * height * width)
 
@@ -104,11 +146,27 @@ def _sum_and_difference(a: Tensor, b: Tensor, maps: Tensor) -> None:
     torch.mul(maps[:, :2], maps[:, :2], out=maps[:, 2:])
 
 
-def _similarity(filtered: Tensor) -> Tensor:
+def _padded(images: Tensor, border: Border) -> Tensor:
+    """Images [N, C, H, W] with as much around them as the window is cut by at the edges."""
+    if border == "crop":
+        return images
+    if border != "reflect":
+        return pad(images, (_BORDER,) * 4, mode="reflect" if border == "mirror" else "constant")
+    rows, columns = (_reflected(size, images.device) for size in images.shape[-2:])
+    return images[..., rows[:, None], columns]
+
+
+def _reflected(size: int, device: torch.device) -> Tensor:
+    """Indices ... 1 0 | 0 1 ... size-1 | size-1 ...; torch's own "reflect" does not repeat the edge."""
+    index = torch.arange(-_BORDER, size + _BORDER, device=device)
+    return torch.minimum(torch.maximum(index, -1 - index), 2 * size - 1 - index)
+
+
+def _similarity(filtered: Tensor, factor: float) -> Tensor:
     """SSIM [H, M, W] from the filtered maps [H, 4, M, W], which are overwritten."""
     mean_s, mean_d, var_s, var_d = filtered.unbind(1)
     filtered[:, :2].square_()
-    filtered[:, 2:].sub_(filtered[:, :2]).mul_(121 / 120)
+    filtered[:, 2:].sub_(filtered[:, :2]).mul_(factor)
     numerator = (mean_s - mean_d).add_(2e-4).mul_((var_s - var_d).add_(18e-4))
     return numerator.div_(mean_s.add_(mean_d).add_(2e-4).mul_(var_s.add_(var_d).add_(18e-4)))
 
@@ -129,8 +187,8 @@ def _mse_of_chunk(pred: Tensor, target: Tensor) -> Tensor:
     return _squared_error(pred, target).mean((1, 2, 3), dtype=torch.float64)
 
 
-def _decibel(mse: Tensor, min_mse: float) -> Tensor:
-    return -10 * torch.log10(mse.clamp_min(min_mse))
+def _decibel(error: Tensor, min_mse: float) -> Tensor:
+    return -10 * torch.log10(error.clamp_min(min_mse))
 
 
 def _by_chunks(function: Callable[[Tensor, Tensor], Tensor], pred: Tensor, target: Tensor) -> Tensor:

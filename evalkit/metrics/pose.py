@@ -53,15 +53,17 @@ def relative_pose_errors(pred_w2c: Tensor, true_w2c: Tensor, signed: bool = Fals
         raise ValueError(f"poses must both be [B, V, 4, 4], got {list(pred_w2c.shape)} and {list(true_w2c.shape)}")
     if pred_w2c.shape[1] < 2:
         raise ValueError(f"relative poses need at least 2 views, got {pred_w2c.shape[1]}")
-    pred_rotation, pred_translation = _relative_poses(pred_w2c)
-    true_rotation, true_translation = _relative_poses(true_w2c)
+    pred_rotation, pred_translation = relative_poses(pred_w2c)
+    true_rotation, true_translation = relative_poses(true_w2c)
     rotation_deg = rotation_angle_deg(pred_rotation @ true_rotation.mT)
     translation_deg = vector_angle_deg(pred_translation, true_translation)
     return rotation_deg, translation_deg if signed else torch.minimum(translation_deg, 180 - translation_deg)
 
 
-def _relative_poses(w2c: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotations [B, P, 3, 3] and translations [B, P, 3] of T_i inv(T_j); translation 0 where centres coincide.
+def relative_poses(w2c: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotations [B, P, 3, 3] and translations [B, P, 3] of T_i inv(T_j), for w2c [B, V, 4, 4] and i < j.
+
+    Translations are 0 where centres coincide.
 
     The translation is R_i (c_j - c_i), from centres, since R_i R_j' loses a few digits that would give two
     equal cameras a tiny translation in a random direction.

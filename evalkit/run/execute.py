@@ -24,7 +24,9 @@ from evalkit.registry import Group, load
 from evalkit.run.local import Entry, LocalEngine
 from evalkit.run.manifest import code_digest, digest_of, environment
 from evalkit.run.plan import Plan, make_plan
+from evalkit.run.saved import Saved
 from evalkit.run.store import Row, RunFolder, index_bytes, table
+from evalkit.weights.store import absent, digest
 
 
 def pick_device(name: str) -> torch.device:
@@ -105,6 +107,8 @@ def prepare(config: RunConfig, session: Session) -> Job:
     protocol.target_pose(method.card)
     plan = make_plan(protocol, config.limit, config.batch)
     check_card(method.card, protocol, dataset, plan)
+    if not config.allow_missing:
+        refuse_missing(plan, method)
     inputs = {
         "protocol": {"version": protocol.version, **config.protocol.model_dump(mode="json")},
         "baseline": {**config.baseline.model_dump(mode="json"), "weights": method.card.weights},
@@ -112,13 +116,14 @@ def prepare(config: RunConfig, session: Session) -> Job:
         "seed": config.seed,
         "index": plan.digest,
         "data": dataset.digest(),
+        "networks": {name: digest(name) for column in protocol.columns for name in column.networks},
         "code": code_digest(),
         "environment": environment(device),
     }
-    digest = digest_of(inputs)
+    identity = digest_of(inputs)
     names = [f"{protocol.name}@{protocol.version}", config.dataset.name, config.baseline.name]
-    folder = RunFolder(Path(config.out, *names, digest[:12]), str(config.shard).replace("/", "-of-"))
-    manifest = {"digest": digest, "inputs": inputs, "config": config.model_dump(mode="json")}
+    folder = RunFolder(Path(config.out, *names, identity[:12]), str(config.shard).replace("/", "-of-"))
+    manifest = {"digest": identity, "inputs": inputs, "config": config.model_dump(mode="json")}
     folder.create(manifest, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), index_bytes(plan.samples))
     return Job(config, protocol, dataset, method, plan, folder)
 
@@ -130,10 +135,25 @@ def check_card(card: Card, protocol: Protocol, dataset: Dataset, plan: Plan) -> 
         raise Unsupported(f"baseline '{card.name}' needs {', '.join(lacking)}, which this dataset does not have")
     if card.resolution not in (None, protocol.preprocess.resolution):
         raise UserError(f"baseline '{card.name}' works at protocol.resolution={card.resolution} only")
-    counts = {len(clip.context) for sample in plan.samples for clip in sample.clips}
+    counts = {len(clip.context) for sample in plan.samples for clip in sample.clips if clip.context}
     if card.context_views is not None and not counts <= card.context_views:
         takes = sorted(card.context_views)
         raise UserError(f"baseline '{card.name}' takes {takes} context views, the protocol gives {sorted(counts)}")
+
+
+def refuse_missing(plan: Plan, method: Method) -> None:
+    """Refuse a published list of which the data lack a scene, and a folder of renders that lacks a sample."""
+    lacking = [sample.id for sample in plan.samples if sample.listed and sample.problem]
+    what = "scenes of the index cannot be had from this dataset"
+    if not lacking and isinstance(method, Saved):
+        lacking = method.lacks(sample.id for sample in plan.samples if not sample.problem)
+        what = f"samples have no render in {method.folder}"
+    if lacking:
+        shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
+        raise UserError(
+            f"{len(lacking)} of {len(plan.samples)} {what} ({shown}): complete them, or type allow_missing=true "
+            "to have them stand in the coverage as failed"
+        )
 
 
 def passes(jobs: Sequence[Job]) -> list[list[Job]]:
@@ -164,7 +184,7 @@ def _finish(job: Job) -> dict[str, Any] | None:
     if any(sample.id not in rows for sample in job.plan.samples):
         return None
     planned = [rows[sample.id] for sample in job.plan.samples]
-    return job.folder.finish(planned, _summary(job, job.protocol.summarise(table(planned)), planned))
+    return job.folder.finish(planned, _summary(job, job.protocol.summarise(table(planned), job.folder.arrays), planned))
 
 
 def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
@@ -178,7 +198,11 @@ def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
         "failures": dict(failures.most_common()),
         "counts": dict(summary.counts),
         "metrics": {key: asdict(interval) for key, interval in summary.metrics.items()},
+        "slices": {name: asdict(interval) for name, interval in summary.slices.items()},
         "columns": [asdict(column) for column in job.protocol.columns],
+        "missing": {
+            column.key: list(absent(column.networks)) for column in job.protocol.columns if absent(column.networks)
+        },
         "references": {name: dict(values) for name, values in summary.references.items()},
         "notes": list(summary.notes),
     }

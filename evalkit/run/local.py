@@ -8,12 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
 
 from evalkit.data.dataset import Dataset
 from evalkit.errors import SampleError
 from evalkit.method import Method
-from evalkit.protocol import Loaded, Protocol, Sample
+from evalkit.protocol import RENDERS, Loaded, Predictions, Protocol, Sample
 from evalkit.run.pictures import contact_sheet
 from evalkit.run.plan import Plan
 from evalkit.run.store import Row, RunFolder
@@ -45,16 +44,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A block on its way through one method: what could be rendered, and rows for what could not."""
+    """A block on its way through one method: what it could do, and rows for what it could not."""
 
     loaded: list[Loaded]
-    renders: list[Tensor]
+    predictions: list[Predictions]
     failed: list[Row]
 
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Runs blocks in this process: while one is scored, the next is loaded, once, and rendered by every method."""
+    """Runs blocks in this process: while one is scored, the next is loaded, once, and goes through every method."""
 
     protocol: Protocol
     dataset: Dataset
@@ -99,7 +98,7 @@ class LocalEngine:
                 loaded.append(self._load(sample))
             except SampleError as error:
                 failed.append(_failed_row(sample, error))
-        return {index: self._render_all(self.entries[index].method, loaded, failed) for index in entries}
+        return {index: self._predict_all(self.entries[index].method, loaded, failed) for index in entries}
 
     def _load(self, sample: Sample) -> Loaded:
         if sample.problem:
@@ -107,29 +106,33 @@ class LocalEngine:
         frames = [self.dataset.frames(clip.sequence, clip.numbers, self.protocol.preprocess) for clip in sample.clips]
         return Loaded(sample, tuple(frames))
 
-    def _render_all(self, method: Method, loaded: list[Loaded], failed: list[Row]) -> Prepared:
+    def _predict_all(self, method: Method, loaded: list[Loaded], failed: list[Row]) -> Prepared:
         try:
-            return Prepared(loaded, list(self._render(method, loaded)) if loaded else [], failed)
+            return Prepared(loaded, self._predict(method, loaded) if loaded else [], failed)
         except SampleError:
-            pass  # one of them cannot be rendered: find out which, and render the others singly
+            pass  # one of them cannot be done: find out which, and do the others singly
         kept: list[Loaded] = []
-        renders: list[Tensor] = []
+        predictions: list[Predictions] = []
         failed = [*failed]
         for one in loaded:
             try:
-                renders.extend(self._render(method, [one]))
+                predictions += self._predict(method, [one])
                 kept.append(one)
             except SampleError as error:
                 failed.append(_failed_row(one.sample, error))
-        return Prepared(kept, renders, failed)
+        return Prepared(kept, predictions, failed)
 
-    def _render(self, method: Method, loaded: list[Loaded]) -> Tensor:
-        renders = self.protocol.render(loaded, method)
-        if renders.isnan().any():
-            raise SampleError("the method rendered NaN pixels")
-        if renders.min() < -1e-3 or renders.max() > 1 + 1e-3:
-            raise ValueError(f"{method.card.name} rendered pixels outside [0, 1]")
-        return renders.clamp(0, 1)
+    def _predict(self, method: Method, loaded: list[Loaded]) -> list[Predictions]:
+        """The method's predictions, one mapping a sample."""
+        predictions = dict(self.protocol.predict(loaded, method))
+        if any(values.isnan().any() for values in predictions.values()):
+            raise SampleError("the method predicted NaN")
+        if RENDERS in predictions:
+            renders = predictions[RENDERS]
+            if renders.min() < -1e-3 or renders.max() > 1 + 1e-3:
+                raise ValueError(f"{method.card.name} rendered pixels outside [0, 1]")
+            predictions[RENDERS] = renders.clamp(0, 1)
+        return [{name: values[i] for name, values in predictions.items()} for i in range(len(loaded))]
 
     @torch.no_grad()
     def _score(self, entry: Entry, prepared: Prepared, pictured: set[str]) -> list[Row]:
@@ -137,15 +140,19 @@ class LocalEngine:
         if not prepared.loaded:
             return rows
         source = self.protocol.target_pose(entry.method.card)
-        scored = self.protocol.score(prepared.loaded, torch.stack(prepared.renders), source)
-        for one, render, outcome in zip(prepared.loaded, prepared.renders, scored, strict=True):
+        scored = self.protocol.score(prepared.loaded, _stacked(prepared.predictions), source)
+        for one, predicted, outcome in zip(prepared.loaded, prepared.predictions, scored, strict=True):
             entry.folder.save_arrays(one.sample.id, outcome.arrays)
             if entry.save_renders:
-                entry.folder.save_render(one.sample.id, render)
+                entry.folder.save_render(one.sample.id, predicted[RENDERS])
             if one.sample.id in pictured and outcome.pictures:
                 entry.folder.save_picture(one.sample.id, contact_sheet(outcome.pictures))
             rows.append({**_head(one.sample), "status": "ok", "reason": "", **outcome.row})
         return rows
+
+
+def _stacked(predictions: Sequence[Predictions]) -> Predictions:
+    return {name: torch.stack([each[name] for each in predictions]) for name in predictions[0]}
 
 
 def _head(sample: Sample) -> Row:

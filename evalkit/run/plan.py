@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from evalkit.config.schema import Shard
 from evalkit.errors import UserError
@@ -29,9 +30,12 @@ class Plan:
         return hashlib.sha256(index_bytes(self.samples)).hexdigest()
 
     def blocks(self, shard: Shard) -> list[tuple[Sample, ...]]:
-        """The blocks of one shard: every ``count``-th, from ``index`` on."""
-        starts = range(0, len(self.samples), self.batch)
-        blocks = [self.samples[start : start + self.batch] for start in starts]
+        """The blocks of one shard: every ``count``-th, from ``index`` on.
+
+        The samples of a block have equal numbers of views, so that they can be stacked.
+        """
+        runs = [tuple(run) for _, run in groupby(self.samples, _views)]
+        blocks = [run[start : start + self.batch] for run in runs for start in range(0, len(run), self.batch)]
         return blocks[shard.index :: shard.count]
 
 
@@ -41,9 +45,14 @@ def make_plan(protocol: Protocol, limit: int | None, batch: int) -> Plan:
     if not samples:
         raise UserError("nothing to score: the dataset has no sequences")
     if all(sample.problem for sample in samples):
-        raise UserError(f"nothing can be scored: {samples[0].problem} (protocol.span=[shortest,longest] sets it)")
+        advice = "expected the sequences that it names" if samples[0].listed else "protocol.span=[a,b] sets the window"
+        raise UserError(f"nothing can be scored: {samples[0].problem} ({advice})")
     _refuse_twins(samples)
     return Plan(tuple(samples), batch)
+
+
+def _views(sample: Sample) -> list[tuple[int, int]]:
+    return [(len(clip.context), len(clip.target)) for clip in sample.clips]
 
 
 def _refuse_twins(samples: Sequence[Sample]) -> None:

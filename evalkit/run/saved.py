@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -52,6 +53,11 @@ class Saved:
         sample_ids, size = scene
         expected = (poses.latent.shape[1], 3, size, size)
         return torch.stack([self._read(sample_id, expected) for sample_id in sample_ids]).to(self.device)
+
+    def lacks(self, sample_ids: Iterable[str]) -> list[str]:
+        """Those samples of which the folder holds no render."""
+        names = {path.stem if path.suffix == ".safetensors" else path.name for path in self.folder.iterdir()}
+        return [sample_id for sample_id in sample_ids if file_name(sample_id) not in names]
 
     def _read(self, sample_id: str, expected: tuple[int, ...]) -> Tensor:
         exact = self.folder / f"{file_name(sample_id)}.safetensors"

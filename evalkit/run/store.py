@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 from filelock import FileLock, Timeout
-from safetensors.torch import save
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from evalkit.errors import UserError
@@ -76,6 +76,10 @@ class RunFolder:
         """Keep a sample's arrays; done before its row is written, so that a row implies its arrays."""
         if arrays:
             self._write(f"arrays/{file_name(sample_id)}.safetensors", _tensors(arrays))
+
+    def arrays(self, sample_id: str) -> dict[str, Tensor]:
+        """The arrays kept of a sample."""
+        return load_file(self.path / "arrays" / f"{file_name(sample_id)}.safetensors")
 
     def save_render(self, sample_id: str, render: Tensor) -> None:
         """Keep a render [T, 3, H, W] exactly."""

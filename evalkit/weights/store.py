@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,19 @@ def locate(name: str) -> Path:
     if problem:
         raise UserError(f"weights '{name}': {path} {problem}; remove it and type `evalkit weights pull {name}`")
     return path
+
+
+def absent(names: Iterable[str]) -> tuple[str, ...]:
+    """Those weights that are not on this machine. UserError where one is there but is not the file meant."""
+    return tuple(name for name in names if digest(name) is None)
+
+
+def digest(name: str) -> str | None:
+    """The SHA-256 of the file that serves as these weights here; None where there is none."""
+    try:
+        return find(name).digests()[locate(name).name]
+    except MissingWeights:
+        return None
 
 
 def load(name: str) -> dict[str, Tensor]:

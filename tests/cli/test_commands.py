@@ -95,11 +95,14 @@ def test_saved_renders_score_to_the_same_rows(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(pd.read_parquet(made), pd.read_parquet(scored), check_exact=True)
 
 
-def test_a_missing_render_is_a_failed_row_that_lowers_coverage(tmp_path: Path) -> None:
+def test_a_missing_render_is_an_error_unless_it_may_lower_the_coverage(tmp_path: Path) -> None:
     evalkit("run", *SMALL, "baseline=warp", "save_renders=true", f"out={tmp_path}/made")
     renders = next((tmp_path / "made").rglob("renders"))
     min(renders.glob("*.safetensors")).unlink()
-    output = evalkit("score", str(renders), *SMALL, f"out={tmp_path}/scored")
+    command = ["score", str(renders), *SMALL, "controls=false", f"out={tmp_path}/scored"]
+    with pytest.raises(UserError, match=r"1 of 4 samples have no render .* allow_missing=true"):
+        evalkit(*command)
+    output = evalkit(*command, "allow_missing=true")
     assert "3/4" in output and "1 failed: no render" in output
 
 

@@ -173,11 +173,10 @@ def test_samples_take_the_frames_of_the_list_and_no_others() -> None:
     assert (second.clips[0].sequence, second.clips[0].context, second.clips[0].target) == ("b", (0, 5), (2, 5))
 
 
-def test_a_scene_that_the_data_lack_is_an_error_or_a_failed_sample() -> None:
-    with pytest.raises(UserError, match=r"1 scenes of index 'list' .*\(b\).*allow_missing=true"):
-        samples_of(A_LIST, [sequence("a", 10)])
-    first, second = samples_of(A_LIST, [sequence("a", 10)], allow_missing=True)
+def test_a_scene_that_the_data_lack_is_planned_with_a_problem() -> None:
+    first, second = samples_of(A_LIST, [sequence("a", 10)])
     assert (first.problem, second.problem, second.clips) == ("", MISSING, ())
+    assert first.listed and second.listed
 
 
 def test_frames_beyond_the_sequence_are_a_problem() -> None:

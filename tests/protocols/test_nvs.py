@@ -16,7 +16,7 @@ from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.errors import SampleError
 from evalkit.method import TargetPose
-from evalkit.protocol import Loaded, Sample
+from evalkit.protocol import RENDERS, Loaded, Sample
 from evalkit.run.execute import Session, prepare
 from protocols.nvs import PROFILES, Nvs, NvsOptions, even_split
 from protocols.windows import draw_window
@@ -111,10 +111,10 @@ def test_given_poses_hide_the_targets_pixels(tmp_path: Path) -> None:
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
     loaded = [Loaded(sample, (frames,))]
-    assert not job.protocol.render(loaded, job.method).isnan().any()
+    assert not job.protocol.predict(loaded, job.method)[RENDERS].isnan().any()
     peeking = CopyTarget(None, "cpu")  # type: ignore[arg-type]
     peeking.card = replace(CopyTarget.card, target_poses=(TargetPose.GIVEN,))
-    assert job.protocol.render(loaded, peeking).isnan().all()
+    assert job.protocol.predict(loaded, peeking)[RENDERS].isnan().all()
 
 
 def test_profiles_have_room_for_their_views() -> None:

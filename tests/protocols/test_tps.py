@@ -15,9 +15,9 @@ from torch import Tensor
 from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import invert
-from evalkit.method import PoseCode
+from evalkit.method import Method, PoseCode
 from evalkit.metrics.pose import chance_floor
-from evalkit.protocol import Loaded
+from evalkit.protocol import RENDERS, Loaded
 from evalkit.run.execute import Job, Session, execute, prepare
 from evalkit.views import Cameras
 
@@ -90,8 +90,12 @@ def test_nothing_but_the_pose_code_passes_from_a_to_b(tmp_path: Path) -> None:
 
     other = Loaded(loaded.sample, (load(job, 1).frames[0], loaded.frames[1]))
     blind = BlindToPoses(None, "cpu")
-    assert torch.equal(job.protocol.render([loaded], blind), job.protocol.render([other], blind))
-    assert not torch.equal(job.protocol.render([loaded], method), job.protocol.render([other], method))
+
+    def renders(given: Loaded, method: Method) -> Tensor:
+        return job.protocol.predict([given], method)[RENDERS]
+
+    assert torch.equal(renders(loaded, blind), renders(other, blind))
+    assert not torch.equal(renders(loaded, method), renders(other, method))
 
 
 def test_a_transferred_pose_is_composed_on_bs_reference(tmp_path: Path) -> None:
@@ -102,7 +106,7 @@ def test_a_transferred_pose_is_composed_on_bs_reference(tmp_path: Path) -> None:
     assert a.cameras is not None and b.cameras is not None
     elsewhere = Cameras(a.cameras.w2c @ invert(b.cameras.w2c[3]), a.cameras.intrinsics)
     moved = Loaded(loaded.sample, (replace(a, cameras=elsewhere), b))
-    before, after = (job.protocol.render([one], job.method) for one in (loaded, moved))
+    before, after = (job.protocol.predict([one], job.method)[RENDERS] for one in (loaded, moved))
     assert (before - after).abs().mean() < 1e-4
 
 
