@@ -7,11 +7,10 @@ once on little data, to be known to work. Ratios depend on what else the machine
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio as scikit_psnr
 from skimage.metrics import structural_similarity
@@ -21,15 +20,6 @@ from evalkit.metrics.image import psnr, ssim
 from evalkit.metrics.pose import joint_error, pose_auc, relative_pose_errors
 
 OPTIONS: dict[str, Any] = {"gaussian_weights": True, "win_size": 11, "channel_axis": 0, "data_range": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def ratios(benchmark: Any, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[None]:
-    yield
-    lines = [f"  {name} {value}" for name, value in benchmark.extra_info.items()]
-    if lines:
-        with capsys.disabled():
-            request.config.get_terminal_writer().line("\n".join(["", request.node.name, *lines]), flush=True)
 
 
 def fastest(function: Callable[[], object], rounds: int = 3) -> float:

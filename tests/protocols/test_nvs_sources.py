@@ -12,7 +12,6 @@ from torch import Tensor
 
 from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
-from evalkit.index.find import load
 from evalkit.index.released import evaluated_by_released_code
 from evalkit.method import Card, PoseCode, PoseKind, TargetPose
 from evalkit.protocol import Loaded
@@ -94,14 +93,6 @@ def test_drop_last_scores_what_the_released_loaders_score(tmp_path: Path) -> Non
     all_ids, ids = ([sample.id for sample in prepare(one[0], Session()).plan.samples] for one in (every, some))
     assert ids == [all_ids[i] for i in evaluated_by_released_code(21, 4, 4)]
     assert len(ids) < len(all_ids)
-
-
-def test_the_published_numbers_of_scenes_that_released_loaders_score(
-    shared: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EVALKIT_INDEX", str(shared / "index"))
-    assert len(evaluated_by_released_code(len(load("dl3dv-rayzer-even").index.entries), 8, 4)) == 128
-    assert len(evaluated_by_released_code(len(load("re10k-pixelsplat").index.entries), 8, 4)) == 6464
 
 
 class Witness:

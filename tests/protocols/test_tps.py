@@ -144,5 +144,44 @@ def test_every_accuracy_can_be_computed_again_from_the_arrays(results: dict[str,
         assert row["auc_exact_signed@20"] == pytest.approx(float((1 - error / 20).clamp(min=0).mean()), abs=1e-9)
 
 
+def test_identity_catches_the_cheat_that_fid_cannot(results: dict[str, Job]) -> None:
+    found = {name: summary(job)["identity"]["mean"] for name, job in results.items()}
+    assert found["copy_target"] == 0.0, "it shows A"
+    assert min(found[name] for name in ("copy_context", "static", "warp")) > 0.95
+    assert summary(results["warp"])["identity_real"]["mean"] > 0.95, "real frames of B say how good the feature is"
+
+
+def test_the_ceiling_is_what_the_oracle_says_of_a_blurred_copy(results: dict[str, Job]) -> None:
+    job = results["copy_target"]
+    document = json.loads((job.folder.path / "summary.json").read_text())
+    ceiling = document["references"]["ceiling (real, blurred)"]
+    table = rows(job)
+    read = table[(table["oracle_on_real"] == "ok") & (table["oracle_on_blurred"] == "ok")]
+    assert ceiling["auc_exact_signed@20"] == pytest.approx(read["ceiling.auc_exact_signed@20"].mean())
+    assert 0.7 < ceiling["auc_exact_signed@20"] < 1.0, "a perfect method could hardly score more"
+
+
+def test_every_pair_falls_into_one_part_by_rotation_and_one_by_baseline(results: dict[str, Job]) -> None:
+    document = json.loads((results["warp"].folder.path / "summary.json").read_text())
+    parts, n = document["slices"], document["metrics"]["auc_exact_signed@20"]["n"]
+    assert sum(part["n"] for name, part in parts.items() if "°" in name) == n
+    assert sum(part["n"] for name, part in parts.items() if "°" not in name) == n
+
+
+def test_the_papers_version_prints_the_papers_numbers_of_the_same_rows(results: dict[str, Job], tmp_path: Path) -> None:
+    """Frames, rows and errors are those of tps@2 where the pixels are made alike; only what is printed differs."""
+    overrides = ["protocol=tps@xfactor", "protocol.preprocess=pixelsplat", "baseline=shuffled_poses", "limit=4"]
+    job = prepare(compose_runs([*overrides, f"out={tmp_path}"])[0], Session())
+    execute([job], lambda index, count: None)
+    assert job.folder.path.parts[-4] == "tps@xfactor"
+    keys = {column.key for column in job.protocol.columns}
+    assert keys == {f"{k}@{t}" for k in ("rra", "rta_folded", "auc_xfactor_folded") for t in (10, 20, 30)} | {
+        "oracle_failed"
+    }
+    pd.testing.assert_frame_equal(rows(job), rows(results["shuffled_poses"]).merge(rows(job)[["sample"]]))
+    found = summary(job)["auc_xfactor_folded@20"]["mean"]
+    assert found == pytest.approx(rows(job)["auc_xfactor_folded@20"].mean())
+
+
 def test_the_source_of_the_poses_is_in_every_row(results: dict[str, Job]) -> None:
     assert set(rows(results["warp"])["target_pose"]) == {"transfer"}

@@ -1,0 +1,68 @@
+"""Pairs a second of TPS beside an unbatched, uncached loop over the same oracle, both timed in one run.
+
+Run as `test_metrics_speed` says. The loop computes the same rows: pair by pair, each method for itself, one oracle
+process, no answer and no frame kept. What the run adds is blocks, an oracle process a core, loading ahead, and answers
+by content, so that a second method on the same data pays for its renders only.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from evalkit.config.compose import compose_runs
+from evalkit.config.schema import RunConfig
+from evalkit.oracles.colmap import ColmapOracle
+from evalkit.protocol import Loaded
+from evalkit.registry import Group, load
+from evalkit.run.execute import Session, execute, prepare
+
+METHODS = ("warp", "shuffled_poses")
+
+
+def config(out: Path, method: str, pairs: int, *overrides: str) -> RunConfig:
+    return compose_runs(["protocol=tps", f"limit={pairs}", f"out={out}", f"baseline={method}", *overrides])[0]
+
+
+def seconds_of_run(out: Path, method: str, pairs: int, *overrides: str) -> float:
+    start = time.perf_counter()
+    execute([prepare(config(out, method, pairs, *overrides), Session())], lambda index, count: None)
+    return time.perf_counter() - start
+
+
+@torch.no_grad()
+def seconds_of_loop(out: Path, method_name: str, pairs: int, *overrides: str) -> float:
+    start = time.perf_counter()
+    settings, session = config(out, method_name, pairs, "oracle.workers=1", *overrides), Session()
+    device = torch.device("cpu")
+    data, method = session.dataset(settings.dataset, device), session.method(settings.baseline, device)
+    oracle = ColmapOracle(settings.oracle, "cpu")  # type: ignore[arg-type]
+    protocol = load(Group.PROTOCOL, "tps")(settings.protocol, data, oracle, 0)
+    for sample in protocol.samples()[:pairs]:
+        frames = tuple(data.frames(clip.sequence, clip.numbers, protocol.preprocess) for clip in sample.clips)
+        loaded = [Loaded(sample, frames)]
+        protocol.score(loaded, protocol.predict(loaded, method), protocol.target_pose(method.card))
+    oracle.close()
+    return time.perf_counter() - start
+
+
+def test_tps_pairs_against_an_unbatched_uncached_loop(
+    benchmark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+    if benchmark.disabled:
+        small = ["protocol.resolution=96", "protocol.target=3"]
+        benchmark(seconds_of_run, tmp_path, METHODS[0], 1, *small)
+        return
+    pairs = 8
+    seconds_of_run(tmp_path, METHODS[0], 1, "seed=1")  # libraries load, workers start
+    loops = [seconds_of_loop(tmp_path, method, pairs) for method in METHODS]
+    runs = [seconds_of_run(tmp_path, method, pairs) for method in METHODS]
+    benchmark.pedantic(lambda: None, rounds=1)
+    for name, loop, run in zip(("first", "second"), loops, runs, strict=True):
+        benchmark.extra_info[f"{name}_method_pairs_per_s"] = round(pairs / run, 3)
+        benchmark.extra_info[f"{name}_method_faster_than_loop"] = round(loop / run, 2)
