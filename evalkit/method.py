@@ -21,6 +21,7 @@ class TargetPose(StrEnum):
     CONTEXT_ONLY = "context_only"  # each target is encoded alone with the context
     ALIGNED_SE3 = "aligned_se3"  # given, then optimised on SE(3) against the target image (NoPoSplat)
     ALIGNED_FREE = "aligned_free"  # predicted, then optimised as a free 4x4 matrix (SPFSplat, NAS3R)
+    INTERPOLATED = "interpolated"  # between the predicted poses of context views
     TRANSFER = "transfer"  # taken from another clip
 
 
@@ -57,28 +58,27 @@ class Card:
 class PoseCode:
     """Poses in whatever form the method likes: a latent [B, V, D], cameras [B, V], or both.
 
-    Cameras are relative to the reference view (`reference_of`), whose w2c is the identity; that makes a pose
-    of clip A, used in scene B, compose on B's reference without further ado.
+    ``features`` [B, V, F] are what the poses were read from, where a method has such; only probes look at them, and
+    they are never carried to another scene. Cameras are relative to the reference view (`reference_of`), whose w2c is
+    the identity; that makes a pose of clip A, used in scene B, compose on B's reference without further ado.
     """
 
     latent: Tensor | None = None
     cameras: Cameras | None = None
+    features: Tensor | None = None
 
     def take(self, positions: Tensor) -> PoseCode:
         """Return the poses of the views at ``positions`` [B, K]."""
-        latent = None if self.latent is None else take_views(self.latent, positions)
-        if self.cameras is None:
-            return PoseCode(latent)
-        intrinsics = self.cameras.intrinsics
-        return PoseCode(
-            latent,
-            Cameras(
-                take_views(self.cameras.w2c, positions),
-                None if intrinsics is None else take_views(intrinsics, positions),
-            ),
+        latent, features = (
+            None if each is None else take_views(each, positions) for each in (self.latent, self.features)
         )
+        if self.cameras is None:
+            return PoseCode(latent, None, features)
+        intrinsics = self.cameras.intrinsics
+        lens = None if intrinsics is None else take_views(intrinsics, positions)
+        return PoseCode(latent, Cameras(take_views(self.cameras.w2c, positions), lens), features)
 
-    def without_intrinsics(self) -> PoseCode:
+    def carried(self) -> PoseCode:
         """The poses alone: what is carried to another scene, which has a lens of its own."""
         return PoseCode(self.latent, None if self.cameras is None else Cameras(self.cameras.w2c, None))
 

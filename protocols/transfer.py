@@ -115,12 +115,12 @@ class Transfers:
             for sequence in (a, b):
                 if sequence.problem:
                     raise SampleError(sequence.problem)
-            clips = tuple(self._clip(sequence, sample_id) for sequence in (a, b))
+            clips = tuple(self.clip(sequence, sample_id) for sequence in (a, b))
         except SampleError as error:
             return Sample(sample_id, scenes, (), str(error))
         return Sample(sample_id, scenes, clips)
 
-    def _clip(self, sequence: SequenceInfo, sample_id: str) -> Clip:
+    def clip(self, sequence: SequenceInfo, sample_id: str) -> Clip:
         """Contexts span the window; targets lie equally spaced inside it and share its middle frame."""
         first, last = draw_window(sequence, self.span, generator(self.seed, SALT, sample_id, sequence.name))
         margin = (last - first) / 8
@@ -143,7 +143,7 @@ def render_transfer(batch: Sequence[Loaded], method: Method) -> Tensor:
     target_a = positions_of([pair.clip_a.target_positions for pair in pairs], device)
     views_a = Views.of([pair.a for pair in pairs], ids, method.card.needs, device)
     views_b = Views.of([pair.context for pair in pairs], ids, method.card.needs, device)
-    poses_a = method.encode_poses(views_a, context_a).take(target_a).without_intrinsics()
+    poses_a = method.encode_poses(views_a, context_a).take(target_a).carried()
     everything = torch.arange(views_b.images.shape[1], device=device).expand(len(batch), -1)
     scene = method.encode_scene(views_b, method.encode_poses(views_b, everything))
     return method.render(scene, poses_a)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -26,6 +27,7 @@ from evalkit.run.manifest import code_digest, digest_of, environment
 from evalkit.run.plan import Plan, make_plan
 from evalkit.run.saved import Saved
 from evalkit.run.store import Row, RunFolder, index_bytes, table
+from evalkit.stats.bootstrap import Interval
 from evalkit.weights.store import absent, digest
 
 
@@ -187,6 +189,12 @@ def _finish(job: Job) -> dict[str, Any] | None:
     return job.folder.finish(planned, _summary(job, job.protocol.summarise(table(planned), job.folder.arrays), planned))
 
 
+def _seconds(job: Job) -> dict[str, Interval]:
+    """How long the method took for a sample: the one number that depends on the machine and what else it did."""
+    seconds = list(job.folder.times().values())
+    return {"seconds": Interval(median(seconds), min(seconds), max(seconds), len(seconds), 0)} if seconds else {}
+
+
 def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
     failures = Counter(str(row["reason"]) for row in rows if row["status"] != "ok")
     return {
@@ -197,7 +205,7 @@ def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
         "coverage": {"planned": len(rows), "scored": len(rows) - failures.total()},
         "failures": dict(failures.most_common()),
         "counts": dict(summary.counts),
-        "metrics": {key: asdict(interval) for key, interval in summary.metrics.items()},
+        "metrics": {key: asdict(interval) for key, interval in {**summary.metrics, **_seconds(job)}.items()},
         "slices": {name: asdict(interval) for name, interval in summary.slices.items()},
         "columns": [asdict(column) for column in job.protocol.columns],
         "missing": {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from time import perf_counter
 
 import torch
 
@@ -44,11 +45,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A block on its way through one method: what it could do, and rows for what it could not."""
+    """A block on its way through one method: what it could do, rows for what it could not, and how long it took."""
 
     loaded: list[Loaded]
     predictions: list[Predictions]
     failed: list[Row]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class LocalEngine:
                     entry = self.entries[index]
                     rows = self._score(entry, part, pictured)
                     entry.folder.append([row for row in rows if row["sample"] not in known[index]])
+                    entry.folder.append_times({one.sample.id: part.seconds for one in part.loaded})
                     advance(index, len(block))
 
     def _work(self, blocks: Sequence[Block]) -> list[tuple[Block, list[int]]]:
@@ -108,9 +111,12 @@ class LocalEngine:
 
     def _predict_all(self, method: Method, loaded: list[Loaded], failed: list[Row]) -> Prepared:
         try:
-            return Prepared(loaded, self._predict(method, loaded) if loaded else [], failed)
+            start = perf_counter()
+            predicted = self._predict(method, loaded) if loaded else []
+            return Prepared(loaded, predicted, failed, (perf_counter() - start) / max(len(loaded), 1))
         except SampleError:
             pass  # one of them cannot be done: find out which, and do the others singly
+        start = perf_counter()
         kept: list[Loaded] = []
         predictions: list[Predictions] = []
         failed = [*failed]
@@ -120,7 +126,7 @@ class LocalEngine:
                 kept.append(one)
             except SampleError as error:
                 failed.append(_failed_row(one.sample, error))
-        return Prepared(kept, predictions, failed)
+        return Prepared(kept, predictions, failed, (perf_counter() - start) / max(len(kept), 1))
 
     def _predict(self, method: Method, loaded: list[Loaded]) -> list[Predictions]:
         """The method's predictions, one mapping a sample."""

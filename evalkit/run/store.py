@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,20 @@ class RunFolder:
         with self._journal.open("ab", buffering=0) as file:
             file.write(lines.encode())
             os.fsync(file.fileno())
+
+    def append_times(self, seconds: Mapping[str, float]) -> None:
+        """Note how long the method took, apart from the rows, which are the same whoever computes them."""
+        path = self.path / "times" / f"{self.writer}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        with path.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps({"sample": key, "seconds": value}) + "\n" for key, value in seconds.items())
+
+    def times(self) -> dict[str, float]:
+        """Seconds that the method took for each sample, the last time it was asked."""
+        lines = [
+            line for path in sorted((self.path / "times").glob("*.jsonl")) for line in path.read_text().splitlines()
+        ]
+        return {each["sample"]: each["seconds"] for each in map(json.loads, lines)}
 
     def save_arrays(self, sample_id: str, arrays: dict[str, Tensor]) -> None:
         """Keep a sample's arrays; done before its row is written, so that a row implies its arrays."""

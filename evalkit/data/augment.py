@@ -1,0 +1,116 @@
+"""Changes of colour and sharpness that leave the camera where it is: pose-preserving augmentations of a whole clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import numpy as np
+from pydantic import Field, field_validator
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from evalkit.config.options import Options
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class Property(StrEnum):
+    """What a colour jitter changes: the first three by a factor, the hue by a share of the colour circle."""
+
+    BRIGHTNESS = "brightness"
+    CONTRAST = "contrast"
+    SATURATION = "saturation"
+    HUE = "hue"
+
+
+_ADJUST: dict[Property, Callable[[Tensor, float], Tensor]] = {
+    Property.BRIGHTNESS: functional.adjust_brightness,
+    Property.CONTRAST: functional.adjust_contrast,
+    Property.SATURATION: functional.adjust_saturation,
+    Property.HUE: functional.adjust_hue,
+}
+
+
+class AugmentOptions(Options):
+    """How often and how much: factors lie in 1 ± the value, the hue in ± the value of the colour circle."""
+
+    jitter: Probability
+    brightness: Annotated[float, Field(ge=0, le=1)]
+    contrast: Annotated[float, Field(ge=0, le=1)]
+    saturation: Annotated[float, Field(ge=0, le=1)]
+    hue: Annotated[float, Field(ge=0, le=0.5)]
+    blur: Probability
+    sigma: tuple[float, float]
+    kernel: Annotated[int, Field(ge=1)]
+
+    @field_validator("sigma")
+    @classmethod
+    def _in_order(cls, sigma: tuple[float, float]) -> tuple[float, float]:
+        if not 0 < sigma[0] <= sigma[1]:
+            raise ValueError("expected [smallest,largest] in pixels, both above 0, such as [0.1,2.0]")
+        return sigma
+
+    @field_validator("kernel")
+    @classmethod
+    def _has_a_middle(cls, kernel: int) -> int:
+        if kernel % 2 == 0:
+            raise ValueError("expected an odd number of pixels, such as 7")
+        return kernel
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """One drawn augmentation, the same for all frames of a clip.
+
+    ``adjustments``: colour changes in the order in which they are made; ``blur``: side of the window and standard
+    deviation in pixels. Where nothing was drawn the clip stays as it is.
+    """
+
+    adjustments: tuple[tuple[Property, float], ...] = ()
+    blur: tuple[int, float] | None = None
+
+    def apply(self, images: Tensor) -> Tensor:
+        """Augment a clip [V, 3, H, W] in [0, 1]; colours first, then the blur.
+
+        Contrast is changed about the mean grey of the whole clip, not of each frame: every surface then changes alike
+        in all frames, and a frame does not tell what else was in it. To torchvision the clip is one tall image.
+
+        >>> import torch
+        >>> clip = torch.tensor([0.2, 0.8]).reshape(2, 1, 1, 1).expand(2, 3, 4, 4)
+        >>> Augmentation(((Property.CONTRAST, 0.5),)).apply(clip)[:, 0, 0, 0].round(decimals=3).tolist()
+        [0.3499999940395355, 0.6499999761581421]
+        """
+        clip = images.movedim(0, 1)
+        tall = clip.flatten(1, 2)
+        for what, amount in self.adjustments:
+            tall = _ADJUST[what](tall, amount)
+        images = tall.reshape(clip.shape).movedim(0, 1)
+        if self.blur is not None:
+            side, sigma = self.blur
+            images = functional.gaussian_blur(images, [side, side], [sigma, sigma])
+        return images.clamp(0, 1)  # weights of a blur add up to 1 only up to rounding
+
+
+def draw(rng: np.random.Generator, options: AugmentOptions) -> Augmentation:
+    """Draw an augmentation as torchvision's ColorJitter and GaussianBlur do, each made with its probability.
+
+    The default values are those of XFactor's training. All numbers are drawn in any case, so that a change of one
+    option leaves the draws of the others as they were.
+    """
+    is_jittered, is_blurred = rng.random(2) < (options.jitter, options.blur)
+    order = rng.permutation(len(Property))
+    brightness, contrast, saturation, hue = rng.uniform(-1, 1, size=4)
+    sigma = float(rng.uniform(*options.sigma))
+    amounts = (
+        (Property.BRIGHTNESS, 1 + float(brightness) * options.brightness),
+        (Property.CONTRAST, 1 + float(contrast) * options.contrast),
+        (Property.SATURATION, 1 + float(saturation) * options.saturation),
+        (Property.HUE, float(hue) * options.hue),
+    )
+    return Augmentation(
+        tuple(amounts[i] for i in order) if is_jittered else (),
+        (options.kernel, sigma) if is_blurred else None,
+    )
