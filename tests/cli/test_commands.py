@@ -125,3 +125,47 @@ def test_two_clips_with_known_cameras_compare_as_json(shared: Path, tmp_path: Pa
 def test_doctor_names_every_package_and_the_cache() -> None:
     output = evalkit("doctor")
     assert all(word in output for word in ("torch", "pycolmap", "av", "devices", "cache"))
+
+
+def test_a_metric_without_weights_is_a_dash_and_strict_makes_it_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
+    command = ["run", *SMALL, "baseline=static", f"out={tmp_path}/out"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0
+    assert "evalkit weights pull vgg16 lpips-vgg" in result.output
+    static = next(line for line in result.output.splitlines() if line.strip().startswith("static"))
+    assert " - " in static and "4/4" in static, "every other number is there"
+    strict = CliRunner().invoke(app, [*command, "strict=true"])
+    assert strict.exit_code == 3
+    assert "4/4" in strict.output
+    nothing_missing = [*command, "strict=true", "protocol.metrics=[psnr,ssim]"]
+    assert CliRunner().invoke(app, nothing_missing).exit_code == 0
+
+
+def test_runs_with_and_without_a_network_are_different_runs(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that arrive later give their number: the run that lacked them is not taken for finished."""
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
+    command = ["run", *SMALL, "baseline=copy_context", "protocol.metrics=[lpips_squeeze]", f"out={tmp_path}/out"]
+    assert "lpips-squeeze" in evalkit(*command)
+    monkeypatch.setenv("EVALKIT_WEIGHTS", str(shared / "weights" / "lpips"))
+    assert "weights not here" not in evalkit(*command)
+    first, second = (
+        json.loads(path.read_text())["metrics"].get("lpips_squeeze")
+        for path in sorted((tmp_path / "out").rglob("summary.json"), key=lambda path: path.stat().st_mtime)
+    )
+    assert first is None and second["mean"] > 0
+
+
+def test_controls_run_beside_a_method_unless_told_otherwise(tmp_path: Path) -> None:
+    evalkit("run", *SMALL, "baseline=warp", "save_renders=true", f"out={tmp_path}/made")
+    renders = str(next((tmp_path / "made").rglob("renders")))
+    output = evalkit("score", renders, *SMALL, f"out={tmp_path}/a")
+    assert all(name in output for name in ("saved", "copy_context", "static", "shuffled_poses", "copy_target", "warp"))
+    output = evalkit("score", renders, *SMALL, "controls=false", f"out={tmp_path}/b")
+    assert "copy_context" not in output
