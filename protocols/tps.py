@@ -13,9 +13,9 @@ import pandas as pd
 import torch
 from pydantic import Field
 from torch import Tensor
-from torchvision.transforms.v2.functional import gaussian_blur
 
 from evalkit.data.dataset import Dataset, KnownWorld
+from evalkit.data.degrade import blurred
 from evalkit.data.preprocess import Preprocess
 from evalkit.errors import UserError
 from evalkit.method import Card, Method, TargetPose
@@ -89,8 +89,8 @@ class Tps:
         pairs = [Pair.of(loaded) for loaded in batch]
         renders = predictions[RENDERS]
         real = torch.stack([pair.targets.images for pair in pairs])
-        blurred = gaussian_blur(real.flatten(0, 1), _taps(self.options.ceiling_blur), self.options.ceiling_blur)
-        asked = (real, blurred.view_as(real), renders)
+        softer = blurred(real.flatten(0, 1), self.options.ceiling_blur)
+        asked = (real, softer.view_as(real), renders)
         on_real, on_blurred, on_renders = (self.oracle.estimate(clips, None) for clips in asked)
         return [
             self._score_one(
@@ -100,17 +100,17 @@ class Tps:
         ]
 
     def _score_one(self, pair: Pair, seen: Seen, images: Tensor, source: TargetPose) -> Scored:
-        targets, (real, blurred, render) = pair.targets, seen
+        targets, (real, soft, render) = pair.targets, seen
         row: dict[str, Value] = {
             "pose_from": pair.clip_a.sequence,
             "scene_from": pair.clip_b.sequence,
             "target_pose": source.value,
             "oracle_on_real": real.reasons[0] or "ok",
-            "oracle_on_blurred": blurred.reasons[0] or "ok",
+            "oracle_on_blurred": soft.reasons[0] or "ok",
             "oracle_on_render": render.reasons[0] or "ok",
         }
         arrays: dict[str, Tensor] = {}
-        for name, estimate in (("", render), ("ceiling.", blurred)):
+        for name, estimate in (("", render), ("ceiling.", soft)):
             scores = pose_scores(estimate.w2c, real.w2c, self.options.min_baseline)
             row |= scores.row(name)
             arrays |= scores.arrays(name)
@@ -185,11 +185,6 @@ def _columns(options: TpsOptions) -> tuple[Column, ...]:
         Column("exact_psnr", "exact transfer\nPSNR dB", 1, 2),
         Column("exact_psnr_visible", "… where\nvisible", 1, 2),
     )
-
-
-def _taps(sigma: float) -> list[int]:
-    """Side of a blur's window: three standard deviations to either side."""
-    return [2 * math.ceil(3 * sigma) + 1] * 2
 
 
 def _one(estimate: Estimate, index: int) -> Estimate:

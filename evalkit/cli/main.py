@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.index import index_app
+from evalkit.cli.oracle import oracle_app
 from evalkit.cli.weights import weights_app
 from evalkit.errors import UserError
 
@@ -20,6 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(index_app, name="index")
+app.add_typer(oracle_app, name="oracle")
 app.add_typer(weights_app, name="weights")
 Overrides = Annotated[
     list[str] | None,

@@ -1,0 +1,76 @@
+"""What renders do to frames, in known amounts: blur, noise, JPEG. For measuring how far an oracle can be trusted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from io import BytesIO
+
+import torch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.v2 import functional
+
+from evalkit.errors import UserError
+from evalkit.seeds import generator
+
+CLEAN = "clean"
+GRADES = (
+    CLEAN,
+    "blur 1",
+    "blur 1.5",
+    "blur 3",
+    "noise 0.02",
+    "noise 0.05",
+    "noise 0.1",
+    "jpeg 50",
+    "jpeg 20",
+    "jpeg 10",
+)
+
+
+def degraded(clip: Tensor, grade: str, seed: str) -> Tensor:
+    """A clip [V, 3, H, W] in [0, 1] at a grade such as ``blur 1.5``; ``seed`` is the clip's name, for its noise.
+
+    ``blur``: standard deviation in pixels; ``noise``: standard deviation of white noise on each channel, clipped;
+    ``jpeg``: Pillow's quality. Raises UserError for anything else.
+
+    >>> degraded(torch.zeros(1, 3, 8, 8), "noise 0.1", "a").count_nonzero().item() < 192  # half of it is clipped
+    True
+    """
+    kind, _, amount = grade.partition(" ")
+    if grade == CLEAN:
+        return clip
+    if kind not in _KINDS or not amount.replace(".", "", 1).isdigit():
+        raise UserError(
+            f"no degradation '{grade}': expected clean, or blur, noise, jpeg and a number, such as 'blur 1.5'"
+        )
+    return _KINDS[kind](clip, float(amount), seed)
+
+
+def blurred(clip: Tensor, sigma: float) -> Tensor:
+    """Gaussian blur of standard deviation ``sigma`` pixels, cut at three of them."""
+    side = 2 * math.ceil(3 * sigma) + 1
+    return functional.gaussian_blur(clip, [side, side], [sigma, sigma])
+
+
+def _blur(clip: Tensor, amount: float, seed: str) -> Tensor:
+    return blurred(clip, amount)
+
+
+def _noise(clip: Tensor, amount: float, seed: str) -> Tensor:
+    noise = torch.from_numpy(generator("degrade", seed, str(amount)).standard_normal(tuple(clip.shape)))
+    return (clip + amount * noise.to(clip)).clamp(0, 1)
+
+
+def _jpeg(clip: Tensor, amount: float, seed: str) -> Tensor:
+    return torch.stack([_through_jpeg(frame, int(amount)) for frame in clip])
+
+
+def _through_jpeg(frame: Tensor, quality: int) -> Tensor:
+    buffer = BytesIO()
+    functional.to_pil_image((frame * 255).round().byte().cpu()).save(buffer, "JPEG", quality=quality)
+    return functional.pil_to_tensor(Image.open(buffer)).to(frame) / 255
+
+
+_KINDS: dict[str, Callable[[Tensor, float, str], Tensor]] = {"blur": _blur, "noise": _noise, "jpeg": _jpeg}
