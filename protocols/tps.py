@@ -165,6 +165,7 @@ class Tps:
                 "ceiling (real, blurred)": _ceiling(metrics),
                 "chance (closed form)": _chance(),
             },
+            notes=(f"how far oracle={self.oracle.identity()['name']} can be trusted: docs/oracles.md, Calibration",),
         )
 
 

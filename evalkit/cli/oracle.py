@@ -59,21 +59,21 @@ def compare(
 
 def _clips(config: RunConfig, session: object) -> list[Clip]:
     """The clips that give the poses in tps, with their true cameras."""
-    from evalkit.data.preprocess import Preprocess
     from evalkit.errors import UserError
     from evalkit.oracles.compare import Clip
+    from evalkit.registry import Group, load
     from evalkit.run.execute import Session, pick_device
-    from protocols.transfer import TransferOptions, Transfers
 
-    assert isinstance(session, Session) and isinstance(config.protocol, TransferOptions)
-    data = session.dataset(config.dataset, pick_device(config.device))
-    preprocess = Preprocess(config.protocol.resolution, config.protocol.preprocess)
+    assert isinstance(session, Session)
+    device = pick_device(config.device)
+    data, oracle = session.dataset(config.dataset, device), session.oracle(config.oracle, device)
+    protocol = load(Group.PROTOCOL, "tps")(config.protocol, data, oracle, config.seed)
     clips = []
-    for sample in Transfers(config.protocol, data, config.seed).samples()[: config.limit]:
+    for sample in protocol.samples()[: config.limit]:
         if sample.problem:
             raise UserError(f"oracle compare: {sample.id}: {sample.problem}")
         clip = sample.clips[0]
-        targets = data.frames(clip.sequence, clip.target, preprocess)
+        targets = data.frames(clip.sequence, clip.target, protocol.preprocess)
         if targets.cameras is None:
             raise UserError(f"oracle compare: dataset={config.dataset.name} has no cameras to compare with")
         clips.append(Clip(sample.id, sample.scenes[0], targets.images, targets.cameras.w2c))

@@ -71,9 +71,12 @@ def _prepare_all(asked: Sequence[str], beside: Sequence[str], session: Session) 
     Controls that stand ``beside`` what was asked for are left out by name where the data or the protocol's options
     do not suit them.
     """
-    jobs = [prepare(config, session) for config in (compose_runs(asked) if asked else [])]
+    wanted = compose_runs(asked) if asked else []
+    jobs = [prepare(config, session) for config in wanted]
     left_out: list[str] = []
     for config in compose_runs(beside) if beside else []:
+        if config in wanted:
+            continue
         try:
             jobs.append(prepare(config, session))
         except Unsupported as error:

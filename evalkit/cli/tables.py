@@ -38,11 +38,12 @@ def print_tables(runs: Sequence[Run]) -> None:
         console().print(_table(title, group))
         if any(summary["slices"] for _, summary in group):
             console().print(_slices(group))
-        for line in _missing(group):
+        shared = [note for note in group[0][1]["notes"] if all(note in summary["notes"] for _, summary in group)]
+        for line in [*_missing(group), *shared]:
             console().print(line, markup=False, highlight=False, soft_wrap=True)
         for path, summary in group:
             console().print(Text(str(summary["baseline"]), "bold") + Text(f" {path}"), soft_wrap=True)
-            for line in _remarks(summary):
+            for line in (line for line in _remarks(summary) if line not in shared):
                 console().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -73,7 +74,7 @@ def _cell(column: dict[str, Any], summary: dict[str, Any]) -> tuple[str, str]:
     mean = f"{interval['mean'] * column['scale']:.{column['digits']}f}"
     if interval["low"] is None or interval["high"] is None:
         return mean, ""
-    low, high = (f"{interval[end] * column['scale']:.{column['digits'] - 1}f}" for end in ("low", "high"))
+    low, high = (f"{interval[end] * column['scale']:.{max(column['digits'] - 1, 0)}f}" for end in ("low", "high"))
     return mean, f"{low}–{high}"
 
 

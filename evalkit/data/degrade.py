@@ -51,7 +51,8 @@ def degraded(clip: Tensor, grade: str, seed: str) -> Tensor:
 def blurred(clip: Tensor, sigma: float) -> Tensor:
     """Gaussian blur of standard deviation ``sigma`` pixels, cut at three of them."""
     side = 2 * math.ceil(3 * sigma) + 1
-    return functional.gaussian_blur(clip, [side, side], [sigma, sigma])
+    softer: Tensor = functional.gaussian_blur(clip, [side, side], [sigma, sigma])
+    return softer
 
 
 def _blur(clip: Tensor, amount: float, seed: str) -> Tensor:
@@ -70,7 +71,8 @@ def _jpeg(clip: Tensor, amount: float, seed: str) -> Tensor:
 def _through_jpeg(frame: Tensor, quality: int) -> Tensor:
     buffer = BytesIO()
     functional.to_pil_image((frame * 255).round().byte().cpu()).save(buffer, "JPEG", quality=quality)
-    return functional.pil_to_tensor(Image.open(buffer)).to(frame) / 255
+    pixels: Tensor = functional.pil_to_tensor(Image.open(buffer))
+    return pixels.to(frame) / 255
 
 
 _KINDS: dict[str, Callable[[Tensor, float, str], Tensor]] = {"blur": _blur, "noise": _noise, "jpeg": _jpeg}
