@@ -204,6 +204,69 @@ class ShuffledPoses:
         return self.inner.render(scene.scene, poses.take(order.to(poses.cameras.w2c.device)))
 
 
+class Standing:
+    """Says that the camera never moves, with cameras instead of latents; shows the reference frame."""
+
+    Options = ControlOptions
+    card = Card(
+        name="standing",
+        summary="all cameras equal: no motion at all",
+        pose=PoseKind.SE3,
+        target_poses=(TargetPose.GIVEN, TargetPose.JOINT, TargetPose.CONTEXT_ONLY, TargetPose.TRANSFER),
+    )
+
+    def __init__(self, options: ControlOptions, device: str) -> None:
+        pass
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        """Every camera is the reference."""
+        batch, count = views.images.shape[:2]
+        return PoseCode(cameras=Cameras(torch.eye(4, device=views.images.device).repeat(batch, count, 1, 1), None))
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Keep the middle context frame."""
+        return views.images[:, views.images.shape[1] // 2]
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Return it for every pose."""
+        assert isinstance(scene, Tensor) and poses.cameras is not None
+        return scene[:, None].expand(-1, poses.cameras.w2c.shape[1], -1, -1, -1)
+
+
+class Dolly:
+    """Says that the camera rolls straight ahead at constant speed: the prior that sign-folded errors reward."""
+
+    Options = ControlOptions
+    card = replace(
+        Standing.card,
+        name="dolly",
+        summary="a straight dolly forward, by frame number",
+        needs=frozenset({Need.FRAME_NUMBERS}),
+    )
+
+    def __init__(self, options: ControlOptions, device: str) -> None:
+        pass
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        """One unit forward a frame, from the reference on."""
+        assert views.frame_numbers is not None
+        reference = take_views(views.frame_numbers, reference_of(context)[:, None])
+        w2c = torch.eye(4, device=views.images.device).repeat(*views.images.shape[:2], 1, 1)
+        w2c[..., 2, 3] = (reference - views.frame_numbers).to(w2c)
+        return PoseCode(cameras=Cameras(w2c, None))
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Keep the images with how far back each camera stands."""
+        assert poses.cameras is not None
+        return _Album(views.images, poses.cameras.w2c[..., 2, 3])
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Return the image of the nearest camera, the earlier of two."""
+        assert isinstance(scene, _Album) and poses.cameras is not None
+        distance = (poses.cameras.w2c[..., 2, 3, None] - scene.times[:, None, :]).abs()
+        return take_views(scene.images, distance.argmin(dim=-1))
+
+
 def _derangement(count: int, sample_id: str) -> list[int]:
     """A random permutation without fixed points; a single pose can only stay."""
     cycle = generator("shuffled_poses", sample_id).permutation(count)

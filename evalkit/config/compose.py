@@ -18,10 +18,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from evalkit.config.schema import RunConfig, options_of, validate
 from evalkit.errors import UserError, did_you_mean
-from evalkit.registry import Group, names
+from evalkit.registry import Group, load, names
 
 ALL_CONTROLS = "baseline=controls"
-CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
+CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")  # beside every protocol
 GROUPS = (Group.PROTOCOL, Group.DATASET, Group.ORACLE, Group.BASELINE)
 
 
@@ -46,8 +46,26 @@ def expand(overrides: Sequence[str]) -> list[list[str]]:
     >>> expand(["protocol=nvs,tps", "baseline=warp"])
     [['protocol=nvs', 'baseline=warp'], ['protocol=tps', 'baseline=warp']]
     """
-    named = [f"baseline={','.join(CONTROLS)}" if text == ALL_CONTROLS else text for text in overrides]
-    return [list(combination) for combination in product(*(_alternatives(text) for text in named))]
+    combinations = (list(each) for each in product(*(_alternatives(text) for text in overrides)))
+    return [single for each in combinations for single in _each_control(each)]
+
+
+def controls_of(overrides: Iterable[str]) -> tuple[str, ...]:
+    """The controls that stand beside the protocols named: those of all, and each protocol's own (``controls``).
+
+    >>> controls_of(["protocol=pose@vggt"])[len(CONTROLS) :]
+    ('standing', 'dolly')
+    """
+    chosen = [text.removeprefix("protocol=").partition("@")[0] for text in overrides if text.startswith("protocol=")]
+    own = [load(Group.PROTOCOL, name) for name in chosen if name in names(Group.PROTOCOL)]
+    return (*CONTROLS, *(name for protocol in own for name in getattr(protocol, "controls", ())))
+
+
+def _each_control(overrides: list[str]) -> list[list[str]]:
+    if ALL_CONTROLS not in overrides:
+        return [overrides]
+    others = [text for text in overrides if text != ALL_CONTROLS]
+    return [[*others, f"baseline={name}"] for name in controls_of(overrides)]
 
 
 def with_controls(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -57,17 +75,17 @@ def with_controls(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     ``controls=false``: no number means much without them.
 
     >>> with_controls(["protocol=nvs", "baseline=saved", "baseline.dir=x"])[1]
-    ['protocol=nvs', 'baseline=copy_context,static,shuffled_poses,copy_target,warp']
+    ['protocol=nvs', 'baseline=controls']
     """
-    named = [name for text in overrides if text.startswith("baseline=") for single in expand([text]) for name in single]
+    combinations = expand(overrides)
+    named = [name for text in overrides if text.startswith("baseline=") for name in _alternatives(text)]
     if not named:
         return [], [*overrides, ALL_CONTROLS]
-    known = {f"baseline={name}" for name in CONTROLS}
+    known = {ALL_CONTROLS, *(f"baseline={name}" for single in combinations for name in controls_of(single))}
     switches = [_parse(text).value() for text in overrides if text.startswith("controls=")]
     if set(named) <= known or False in switches:
         return [*overrides], []
-    others = [text for text in overrides if not text.startswith("baseline")]
-    return [*overrides], [*others, f"baseline={','.join(name for name in CONTROLS if f'baseline={name}' not in named)}"]
+    return [*overrides], [*(text for text in overrides if not text.startswith("baseline")), ALL_CONTROLS]
 
 
 def _alternatives(text: str) -> list[str]:

@@ -11,7 +11,7 @@ from time import perf_counter
 import torch
 
 from evalkit.data.dataset import Dataset
-from evalkit.errors import SampleError
+from evalkit.errors import SampleError, UserError
 from evalkit.method import Method
 from evalkit.protocol import RENDERS, Loaded, Predictions, Protocol, Sample
 from evalkit.run.pictures import contact_sheet
@@ -145,6 +145,8 @@ class LocalEngine:
         rows = list(prepared.failed)
         if not prepared.loaded:
             return rows
+        if entry.save_renders and RENDERS not in prepared.predictions[0]:
+            raise UserError(f"save_renders=true: protocol={self.protocol.name} renders nothing; leave it out")
         source = self.protocol.target_pose(entry.method.card)
         scored = self.protocol.score(prepared.loaded, _stacked(prepared.predictions), source)
         for one, predicted, outcome in zip(prepared.loaded, prepared.predictions, scored, strict=True):

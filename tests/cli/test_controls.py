@@ -1,0 +1,44 @@
+"""Which controls run beside what: those of every protocol, and a protocol's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from evalkit.cli.main import app
+from evalkit.config.compose import CONTROLS, controls_of, expand, with_controls
+
+OWN = ("standing", "dolly")
+
+
+def baselines(overrides: list[str], protocol: str) -> list[str]:
+    """The baselines that a combination of overrides gives one protocol, in order."""
+    return [single[-1].removeprefix("baseline=") for single in expand(overrides) if f"protocol={protocol}" in single]
+
+
+def test_a_protocol_brings_its_own_controls_and_no_other_gets_them() -> None:
+    _, beside = with_controls(["protocol=nvs,pose,pose@vggt"])
+    assert baselines(beside, "nvs") == list(CONTROLS)
+    assert baselines(beside, "pose") == baselines(beside, "pose@vggt") == [*CONTROLS, *OWN]
+
+
+def test_a_control_of_the_protocol_needs_no_other_beside_it() -> None:
+    assert with_controls(["protocol=pose", "baseline=standing,warp"])[1] == []
+    assert with_controls(["protocol=nvs", "baseline=standing"])[1] == ["protocol=nvs", "baseline=controls"]
+    assert with_controls(["protocol=pose", "baseline=saved", "controls=false"])[1] == []
+
+
+def test_the_default_protocol_has_the_controls_of_all() -> None:
+    assert controls_of([]) == CONTROLS
+
+
+def test_an_unknown_protocol_is_left_to_whoever_reports_it() -> None:
+    assert controls_of(["protocol=psoe"]) == CONTROLS
+
+
+def test_what_was_asked_for_is_not_run_again_as_a_control(tmp_path: Path) -> None:
+    small = ["protocol=nvs", "protocol.resolution=48", "protocol.metrics=[psnr]", "limit=1", f"out={tmp_path}"]
+    result = CliRunner().invoke(app, ["run", *small, "baseline=dolly,warp"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert result.output.count("/warp/") == result.output.count("/dolly/") == result.output.count("/static/") == 1
