@@ -11,28 +11,35 @@ from rich.table import Table
 
 from evalkit.cache import cache_folder
 from evalkit.cli.console import console
+from evalkit.oracles.packages import INSTALL
 
 # Package, what it is for, what to type when it is missing.
 PACKAGES = (
     ("torch", "everything", "pip install -c constraints.txt -e ."),
     ("pycolmap", "oracle=colmap", "pip install pycolmap"),
     ("av", "videos in dataset=folder", "pip install 'evalkit[video]'"),
+    ("vggt", "oracle=vggt", f"{INSTALL['vggt']} && evalkit weights pull vggt-1b"),
+    ("depth-anything-3", "oracle=depth_anything_3", f"{INSTALL['depth_anything_3']} && evalkit weights pull da3-base"),
 )
 
 
 def print_report() -> None:
-    """Print one line for each package, the devices, and the cache folder."""
+    """Print one line for each package, the devices, and the cache folder; then what to type for what is missing."""
     table = Table(box=None, show_header=False)
     table.add_row("python", platform.python_version(), "")
+    missing = []
     for package, purpose, command in PACKAGES:
         try:
             table.add_row(package, version(package), purpose)
         except PackageNotFoundError:
-            table.add_row(package, "[red]missing[/]", f"{purpose}: {command}")
+            table.add_row(package, "[red]missing[/]", purpose)
+            missing.append(f"for {purpose} type: {command}")
     table.add_row("devices", _devices(), "device=auto takes the first GPU")
     folder = cache_folder()
     table.add_row("cache", str(folder), _writable(folder))
     console().print(table)
+    for line in missing:  # never wrapped, and its brackets are no markup: it is there to be copied
+        console().print(line, soft_wrap=True, markup=False, highlight=False)
 
 
 def _devices() -> str:

@@ -13,6 +13,7 @@ _LPIPS = (
     "082bb24f84c091ea94de2867d34c4544f68e0963/lpips/weights/v0.1"
 )
 _FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights"
+_HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,34 @@ _ALL = (
         sha256="6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
         licence="Apache-2.0",
         purpose="FID, KID: the Inception of the TensorFlow release of 2015-12-05",
+    ),
+    Weights(
+        name="vggt-1b",
+        file="vggt_1b-f164acf6.safetensors",
+        url=f"{_HUB}/facebook/VGGT-1B/resolve/860abec7937da0a4c03c41d3c269c366e82abdf9/model.safetensors",
+        bytes=5_026_367_224,
+        sha256="f164acf60724910d8fe1578bb499d800850c7bb0948db7555c413f9fbe60467e",
+        licence="CC-BY-NC-4.0",
+        purpose="oracle=vggt",
+        also={"vggt_1b-d15bf50a.pt": "d15bf50a8615c8225ed48b51ea5cac673d82442ec0309036df555a053253afe0"},
+    ),
+    Weights(
+        name="da3-small",
+        file="da3_small-364492e3.safetensors",
+        url=f"{_HUB}/depth-anything/DA3-SMALL/resolve/e08cab65ca0ec38e7826075418411ab90cab4da3/model.safetensors",
+        bytes=137_248_940,
+        sha256="364492e38a3a06d221ac75da7f6621ada3f2361cd24fde11ba79091e9f40efcf",
+        licence="Apache-2.0",
+        purpose="oracle=depth_anything_3 oracle.size=small",
+    ),
+    Weights(
+        name="da3-base",
+        file="da3_base-e01067dc.safetensors",
+        url=f"{_HUB}/depth-anything/DA3-BASE/resolve/f4a6c9b3c95e41c82048423d3493a81ec3fa810e/model.safetensors",
+        bytes=541_518_028,
+        sha256="e01067dc1659613083d9145a9a2547ccdbe6ccbbf83c4fe7b3e8a4e2bdae78b5",
+        licence="Apache-2.0",
+        purpose="oracle=depth_anything_3 oracle.size=base",
     ),
 )
 CATALOGUE = {weights.name: weights for weights in _ALL}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pandas as pd
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from evalkit.cli.main import app
 from evalkit.errors import UserError
+from evalkit.oracles.packages import INSTALL
 
 SMALL = ["protocol=nvs", "protocol.resolution=64", "limit=4"]
 
@@ -125,6 +127,17 @@ def test_two_clips_with_known_cameras_compare_as_json(shared: Path, tmp_path: Pa
 def test_doctor_names_every_package_and_the_cache() -> None:
     output = evalkit("doctor")
     assert all(word in output for word in ("torch", "pycolmap", "av", "devices", "cache"))
+
+
+def test_doctor_prints_pip_lines_that_can_be_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing_is_installed(package: str) -> str:
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr("evalkit.cli.doctor.version", nothing_is_installed)
+    lines = evalkit("doctor").splitlines()
+    assert f"for oracle=vggt type: {INSTALL['vggt']} && evalkit weights pull vggt-1b" in lines
+    assert any(INSTALL["depth_anything_3"] in line for line in lines)
+    assert any("pip install 'evalkit[video]'" in line for line in lines), "brackets are not markup"
 
 
 def test_a_metric_without_weights_is_a_dash_and_strict_makes_it_an_error(

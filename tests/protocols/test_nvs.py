@@ -18,7 +18,8 @@ from evalkit.errors import SampleError
 from evalkit.method import TargetPose
 from evalkit.protocol import RENDERS, Loaded, Sample
 from evalkit.run.execute import Session, prepare
-from protocols.nvs import PROFILES, Nvs, NvsOptions, even_split
+from protocols.clips import PROFILES, even_split
+from protocols.nvs import Nvs, NvsOptions
 from protocols.windows import draw_window
 
 
