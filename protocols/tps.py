@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Literal, NamedTuple
 
 import pandas as pd
@@ -90,11 +91,18 @@ class Tps:
         renders = predictions[RENDERS]
         real = torch.stack([pair.targets.images for pair in pairs])
         softer = blurred(real.flatten(0, 1), self.options.ceiling_blur)
-        asked = (real, softer.view_as(real), renders)
-        on_real, on_blurred, on_renders = (self.oracle.estimate(clips, None) for clips in asked)
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            asked = pool.submit(self.oracle.estimate, torch.cat([real, softer.view_as(real), renders]), None)
+            if self.truths is not None:  # ray-cast while the oracle is at work
+                for pair in pairs:
+                    self.truths.of(pair)
+            answers = asked.result()
+        on_real, on_blurred, on_renders = (
+            _some(answers, start, len(pairs)) for start in range(0, 3 * len(pairs), len(pairs))
+        )
         return [
             self._score_one(
-                pair, Seen(_one(on_real, i), _one(on_blurred, i), _one(on_renders, i)), renders[i], target_pose
+                pair, Seen(_some(on_real, i), _some(on_blurred, i), _some(on_renders, i)), renders[i], target_pose
             )
             for i, pair in enumerate(pairs)
         ]
@@ -188,8 +196,8 @@ def _columns(options: TpsOptions) -> tuple[Column, ...]:
     )
 
 
-def _one(estimate: Estimate, index: int) -> Estimate:
-    return Estimate(estimate.w2c[index : index + 1], estimate.reasons[index : index + 1])
+def _some(estimate: Estimate, start: int, count: int = 1) -> Estimate:
+    return Estimate(estimate.w2c[start : start + count], estimate.reasons[start : start + count])
 
 
 def _motion(targets: Frames, real: Estimate) -> dict[str, Value]:

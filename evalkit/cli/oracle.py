@@ -140,8 +140,8 @@ def _print_trust(name: str, found: Trust) -> None:
 
     console().print(
         f"{name}: rank correlation of TPS with exact transfer PSNR {found.of_pairs:.2f} over pairs and methods, "
-        f"{found.within:.2f} across methods within a pair, {found.of_methods:.2f} of the means of {found.methods} methods "
-        f"({found.pairs} pairs)",
+        f"{found.within:.2f} across methods within a pair, {found.of_methods:.2f} of the means of {found.methods} "
+        f"methods ({found.pairs} pairs)",
         highlight=False,
         soft_wrap=True,
     )

@@ -15,7 +15,6 @@ from queue import Empty, LifoQueue
 from threading import Event, Timer
 from typing import Any, NotRequired, TypedDict
 
-import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.errors import UserError
@@ -44,10 +43,10 @@ class WorkerLate(WorkerGone):
 class Worker:
     """One process; it exits by itself once our end of its standard input is closed, even by ``kill -9``."""
 
-    def __init__(self, settings: str) -> None:
+    def __init__(self, settings: str, oracle: str, module: str) -> None:
         path = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "evalkit.oracles.colmap_worker", settings],
+            [sys.executable, "-P", "-m", module, settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -57,9 +56,9 @@ class Worker:
         try:
             hello = self._exchange(b"", START_SECONDS)
         except WorkerGone as gone:
-            raise UserError(f"oracle=colmap: its worker {gone}; try: python -c 'import pycolmap'") from None
+            raise UserError(f"oracle={oracle}: its worker {gone}; try: python -c 'import pycolmap'") from None
         if "reason" in hello:
-            raise UserError(f"oracle=colmap: {hello['reason']}; try: pip install --force-reinstall pycolmap")
+            raise UserError(f"oracle={oracle}: {hello['reason']}; try: pip install --force-reinstall pycolmap")
 
     @property
     def pid(self) -> int:
@@ -70,10 +69,10 @@ class Worker:
         """Whether the process still runs."""
         return self._process.poll() is None
 
-    def ask(self, frames: NDArray[np.uint8], timeout_s: float) -> Answer:
-        """Send frames [V, 3, H, W] and wait. Raises WorkerGone."""
-        header = json.dumps({"shape": frames.shape}).encode() + b"\n"
-        return self._exchange(header + frames.tobytes(), timeout_s)
+    def ask(self, clip: NDArray[Any], timeout_s: float) -> Answer:
+        """Send a clip and wait. Raises WorkerGone."""
+        header = json.dumps({"shape": clip.shape, "type": clip.dtype.str}).encode() + b"\n"
+        return self._exchange(header + clip.tobytes(), timeout_s)
 
     def stop(self) -> None:
         """Ask the process to leave, make it leave if it does not, and reap it."""
@@ -115,17 +114,28 @@ class Worker:
 
 
 class Pool:
-    """Up to ``workers`` processes, started when first needed, each with at most one clip at a time."""
+    """Up to ``workers`` processes, started when first needed, each with at most one clip at a time.
 
-    def __init__(self, settings: str, workers: int, timeout_s: float) -> None:
+    ``settings`` are for the processes, which run ``module``; ``oracle`` is who asks, for error messages.
+    """
+
+    def __init__(
+        self,
+        settings: str,
+        workers: int,
+        timeout_s: float,
+        oracle: str = "colmap",
+        module: str = "evalkit.oracles.colmap_worker",
+    ) -> None:
         self._settings, self._workers, self._timeout_s = settings, workers, timeout_s
+        self._oracle, self._module = oracle, module
         self._slots: LifoQueue[Worker | None] = LifoQueue()
         for _ in range(workers):
             self._slots.put(None)
         weakref.finalize(self, stop_all, self._slots)
 
-    def ask(self, clips: Sequence[NDArray[np.uint8]]) -> list[Answer]:
-        """Answer clips [V, 3, H, W], in order."""
+    def ask(self, clips: Sequence[NDArray[Any]]) -> list[Answer]:
+        """Answer clips as the worker takes them (frames [V, 3, H, W] uint8), in order."""
         with ThreadPoolExecutor(self._workers) as threads:
             return list(threads.map(self._answer, clips))
 
@@ -140,7 +150,7 @@ class Pool:
         for _ in range(started):
             self._slots.put(None)
 
-    def _answer(self, clip: NDArray[np.uint8]) -> Answer:
+    def _answer(self, clip: NDArray[Any]) -> Answer:
         worker = self._slots.get()
         try:
             # A worker may have been killed from outside, so that the first crash proves nothing against the clip.
@@ -160,7 +170,7 @@ class Pool:
     def _replace(self, worker: Worker | None) -> Worker:
         if worker is not None:
             worker.stop()
-        return Worker(self._settings)
+        return Worker(self._settings, self._oracle, self._module)
 
 
 def stop_all(slots: LifoQueue[Any]) -> None:

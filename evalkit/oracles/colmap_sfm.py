@@ -30,18 +30,17 @@ SEED = 0
 MIN_MATCHES = 15  # between two frames
 STILL_PX = 1.0  # a clip whose matches move less than this (median, in every pair) does not move
 DESCRIPTOR_NORM = 512.0  # COLMAP scales unit descriptors to 512
-MATCH_ERROR_PX = 1.0
 MIN_START_ANGLE_DEG = 1.0  # median angle under which the first two frames see the points
-GROWTH_ERROR_PX = 4.0  # loose: the focal length is still the prior's
-NOISE_PX = 0.2  # scale of the robust loss; SIFT positions at 256 pixels are good to about that
 TRIAL_POINTS = 120
 TRIAL_STEPS = (5, 4, 60)  # so many, and so many more a frame, up to a limit: long clips turn slowly
 FINAL_STEPS = 60
 FOCAL_RATIOS = (0.7, 1.0, 1.5)  # starts, in units of the prior focal length
 MIN_SUPPORT = 0.4  # share of the matched points that end in the model
 MIN_PARALLAX_DEG = 0.3  # median over the points
-INLIER_PX = 1.5
 MIN_INLIERS = 0.5
+
+Matches = dict[tuple[int, int], Array]
+Graph = dict[tuple[int, int], tuple[Array, Any]]
 
 
 @cache
@@ -56,16 +55,35 @@ class Failure(Exception):
 
 
 @dataclass(frozen=True)
-class Settings:
-    """The options of `ColmapOracle` that change answers; focal lengths are in units of the width."""
+class Lens:
+    """What is known about the focal length before a frame has been seen, in units of the width."""
 
-    peak_threshold: float
-    max_features: int
-    match_ratio: float
     focal_prior: float
     focal_spread: float
     focal_min: float
     focal_max: float
+
+
+@dataclass(frozen=True)
+class Settings(Lens):
+    """The options of `ColmapOracle` that change answers."""
+
+    peak_threshold: float
+    max_features: int
+    match_ratio: float
+
+
+@dataclass(frozen=True)
+class Tolerances:
+    """How well keypoints lie, in pixels: those of SIFT at 256 pixels."""
+
+    match: float = 1.0  # of two-view geometry
+    growth: float = 4.0  # loose: the focal length is still the prior's
+    noise: float = 0.2  # scale of the robust loss
+    inlier: float = 1.5  # of the finished model
+
+
+SIFT = Tolerances()
 
 
 def reconstruct(frames: Array, settings: Settings) -> Array:
@@ -75,17 +93,24 @@ def reconstruct(frames: Array, settings: Settings) -> Array:
     """
     height, width = frames.shape[2:]
     keypoints, matches = matched(frames, settings)
+    return solved(keypoints, matches, width, height, settings, SIFT)
+
+
+def solved(
+    keypoints: Sequence[Array], matches: Matches, width: int, height: int, settings: Lens, px: Tolerances
+) -> Array:
+    """Estimate w2c [V, 4, 4] from keypoints [N, 2] of each frame and index pairs [M, 2] of each two frames."""
     refuse_still(keypoints, matches)
-    graph = verified(keypoints, matches, width, height, settings)
+    graph = verified(keypoints, matches, width, height, settings, px)
     if not graph:
         raise Failure("no two frames match")
-    state, data = grown(keypoints, graph, width, height, settings)
-    state = refined(state, data, width, settings)
-    check(state, data, width, settings)
+    state, data = grown(keypoints, graph, width, height, settings, px)
+    state = refined(state, data, width, settings, px)
+    check(state, data, width, settings, px)
     return normalised(state.w2c[0])
 
 
-def matched(frames: Array, settings: Settings) -> tuple[list[Array], dict[tuple[int, int], Array]]:
+def matched(frames: Array, settings: Settings) -> tuple[list[Array], Matches]:
     """SIFT positions [N, 2] of each frame, and index pairs [M, 2] of mutual nearest neighbours of each two frames."""
     options = colmap().FeatureExtractionOptions(num_threads=1, use_gpu=False)
     options.sift.max_num_features = settings.max_features
@@ -117,7 +142,7 @@ def nearest(a: Array, b: Array, ratio: float) -> Array:
     return np.stack([rows[kept], best[kept]], axis=1).astype(np.uint32)
 
 
-def refuse_still(keypoints: Sequence[Array], matches: dict[tuple[int, int], Array]) -> None:
+def refuse_still(keypoints: Sequence[Array], matches: Matches) -> None:
     """Raise Failure for a clip in which nothing moves: it has no directions of motion to estimate."""
     moves = [
         np.median(np.linalg.norm(keypoints[i][m[:, 0]] - keypoints[j][m[:, 1]], axis=1))
@@ -129,12 +154,12 @@ def refuse_still(keypoints: Sequence[Array], matches: dict[tuple[int, int], Arra
 
 
 def verified(
-    keypoints: Sequence[Array], matches: dict[tuple[int, int], Array], width: int, height: int, settings: Settings
-) -> dict[tuple[int, int], tuple[Array, Any]]:
+    keypoints: Sequence[Array], matches: Matches, width: int, height: int, settings: Lens, px: Tolerances
+) -> Graph:
     """Matches and two-view geometry of the pairs of frames that have one."""
     options = colmap().TwoViewGeometryOptions(min_num_inliers=MIN_MATCHES, detect_watermark=False)
     options.ransac.random_seed = SEED
-    options.ransac.max_error = MATCH_ERROR_PX
+    options.ransac.max_error = px.match
     options.ransac.max_num_trials = 2000
     lens = camera(width, height, settings)
     found = {}
@@ -146,7 +171,7 @@ def verified(
     return found
 
 
-def camera(width: int, height: int, settings: Settings) -> Any:
+def camera(width: int, height: int, settings: Lens) -> Any:
     """The one camera of a clip: a pinhole, centred, with the focal length of the prior."""
     lens = colmap().Camera.create_from_model_name(1, "SIMPLE_PINHOLE", settings.focal_prior * width, width, height)
     lens.has_prior_focal_length = True
@@ -154,17 +179,13 @@ def camera(width: int, height: int, settings: Settings) -> Any:
 
 
 def grown(
-    keypoints: Sequence[Array],
-    graph: dict[tuple[int, int], tuple[Array, Any]],
-    width: int,
-    height: int,
-    settings: Settings,
+    keypoints: Sequence[Array], graph: Graph, width: int, height: int, settings: Lens, px: Tolerances
 ) -> tuple[Bundle, Observations]:
     """Register all frames one after the other at the prior focal length. Raises Failure where some are left out."""
     database = clip_database(keypoints, graph, camera(width, height, settings))
     manager = colmap().ReconstructionManager()
     colmap().set_random_seed(SEED)
-    colmap().IncrementalPipeline(growth_options(), database, manager).run()
+    colmap().IncrementalPipeline(growth_options(px), database, manager).run()
     models = [manager.get(i) for i in range(manager.size())]
     if not models:
         raise Failure("no initial pair")
@@ -178,7 +199,7 @@ def grown(
     return state, data
 
 
-def matched_keypoints(graph: dict[tuple[int, int], tuple[Array, Any]]) -> int:
+def matched_keypoints(graph: Graph) -> int:
     """How many keypoints of all frames have a verified match in another frame."""
     ends: dict[int, list[Array]] = {}
     for pair, (_, geometry) in graph.items():
@@ -187,7 +208,7 @@ def matched_keypoints(graph: dict[tuple[int, int], tuple[Array, Any]]) -> int:
     return sum(len(np.unique(np.concatenate(indices))) for indices in ends.values())
 
 
-def growth_options() -> Any:
+def growth_options(px: Tolerances) -> Any:
     """COLMAP's incremental mapper, made to work with few points and small angles."""
     options = colmap().IncrementalPipelineOptions(num_threads=1, random_seed=SEED, extract_colors=False)
     options.multiple_models = False
@@ -198,21 +219,21 @@ def growth_options() -> Any:
     mapper, triangulation = options.mapper, options.triangulation
     mapper.num_threads, mapper.random_seed, triangulation.random_seed = 1, SEED, SEED
     mapper.init_min_num_inliers = 30
-    mapper.init_max_error = MATCH_ERROR_PX
+    mapper.init_max_error = px.match
     mapper.init_min_tri_angle = MIN_START_ANGLE_DEG
     mapper.init_max_forward_motion = 1.0
     mapper.abs_pose_refine_focal_length = False
-    mapper.abs_pose_max_error = GROWTH_ERROR_PX
+    mapper.abs_pose_max_error = px.growth
     mapper.abs_pose_min_num_inliers = 10
     mapper.abs_pose_min_inlier_ratio = 0.15
-    mapper.filter_max_reproj_error = GROWTH_ERROR_PX
+    mapper.filter_max_reproj_error = px.growth
     mapper.filter_min_tri_angle = triangulation.min_angle = 0.3
-    triangulation.merge_max_reproj_error = triangulation.complete_max_reproj_error = GROWTH_ERROR_PX
+    triangulation.merge_max_reproj_error = triangulation.complete_max_reproj_error = px.growth
     triangulation.ignore_two_view_tracks = False
     return options
 
 
-def clip_database(keypoints: Sequence[Array], graph: dict[tuple[int, int], tuple[Array, Any]], lens: Any) -> Any:
+def clip_database(keypoints: Sequence[Array], graph: Graph, lens: Any) -> Any:
     """A COLMAP database in memory: one camera, a frame an image, the matches that were verified."""
     database = colmap().Database.open(":memory:")
     database.write_camera(lens, use_camera_id=True)
@@ -234,7 +255,7 @@ def clip_database(keypoints: Sequence[Array], graph: dict[tuple[int, int], tuple
 
 
 def arrays(
-    model: Any, keypoints: Sequence[Array], width: int, height: int, settings: Settings
+    model: Any, keypoints: Sequence[Array], width: int, height: int, settings: Lens
 ) -> tuple[Bundle, Observations]:
     """The cameras, points and observations of a model, in the order of point numbers."""
     w2c = np.tile(np.eye(4), (len(keypoints), 1, 1))
@@ -252,9 +273,9 @@ def arrays(
     return Bundle(w2c[None], xyz, np.array([settings.focal_prior * width])), Observations(offsets, seen)
 
 
-def refined(state: Bundle, data: Observations, width: int, settings: Settings) -> Bundle:
+def refined(state: Bundle, data: Observations, width: int, settings: Lens, px: Tolerances) -> Bundle:
     """Pick the best of several starts on the points seen most often, then adjust all points from there."""
-    how = Robust(NOISE_PX, settings.focal_prior * width, settings.focal_spread)
+    how = Robust(px.noise, settings.focal_prior * width, settings.focal_spread)
     longest = np.argsort(-data.seen.sum(1), kind="stable")[:TRIAL_POINTS]
     few = data.take(longest)
     trial = Bundle(state.w2c, state.points[:, longest], state.focal)
@@ -266,7 +287,7 @@ def refined(state: Bundle, data: Observations, width: int, settings: Settings) -
     return adjust(triangulated(winner, data), data, how, FINAL_STEPS)
 
 
-def check(state: Bundle, data: Observations, width: int, settings: Settings) -> None:
+def check(state: Bundle, data: Observations, width: int, settings: Lens, px: Tolerances) -> None:
     """Raise Failure where the cameras cannot be believed."""
     focal = float(state.focal[0]) / width
     if not settings.focal_min <= focal <= settings.focal_max:
@@ -275,7 +296,7 @@ def check(state: Bundle, data: Observations, width: int, settings: Settings) -> 
     if parallax < MIN_PARALLAX_DEG:
         raise Failure(f"too little parallax ({parallax:.2f} degrees)")
     error = np.linalg.norm(residuals(state, data)[0], axis=-1)[data.seen]
-    inliers = float((error < INLIER_PX).mean())
+    inliers = float((error < px.inlier).mean())
     if inliers < MIN_INLIERS:
         raise Failure(f"only {100 * inliers:.0f} % of the matches fit")
 
