@@ -1,4 +1,4 @@
-"""Tables of runs: one a protocol, dataset and target-pose source, which never share a column."""
+"""Tables of runs: one a protocol, dataset, target-pose source and oracle, which never share a column."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def _groups(runs: Iterable[Run]) -> list[tuple[str, list[Run]]]:
     groups: dict[str, list[Run]] = {}
     for path, summary in runs:
         title = f"{summary['protocol']} · {summary['dataset']} · target poses: {summary['target_pose']}"
+        title += f" · oracle: {summary['oracle']}" if summary["oracle"] else ""
         groups.setdefault(title, []).append((path, summary))
     return list(groups.items())
 

@@ -202,6 +202,7 @@ def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
         "dataset": job.config.dataset.name,
         "baseline": job.config.baseline.name,
         "target_pose": job.protocol.target_pose(job.method.card).value,
+        "oracle": job.config.oracle.name if job.protocol.uses_oracle else None,
         "coverage": {"planned": len(rows), "scored": len(rows) - failures.total()},
         "failures": dict(failures.most_common()),
         "counts": dict(summary.counts),
