@@ -19,7 +19,7 @@ from evalkit.data.dataset import Dataset, SequenceInfo
 from evalkit.data.preprocess import Preprocess
 from evalkit.errors import SampleError
 from evalkit.method import Card, Method, TargetPose
-from evalkit.metrics.named import image_scores, unavailable
+from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Sample, Scored, Summary, Value
 from evalkit.seeds import generator
@@ -69,8 +69,7 @@ class AugmentationTransfer:
         self.options, self.seed = options, seed
         self.clips = Clips(options, dataset, seed)
         self.preprocess = Preprocess(options.resolution, options.preprocess)
-        lacking = unavailable(options.metrics)
-        self.metrics = [name for name in options.metrics if name not in lacking]
+        self.metrics = computable(options.metrics)
         self.columns = image_columns(options.metrics)
         self.augmented = lru_cache(KEPT)(self._augmented)
 

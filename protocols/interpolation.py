@@ -18,7 +18,7 @@ from torch import Tensor
 from evalkit.data.dataset import Dataset
 from evalkit.errors import Unsupported, UserError
 from evalkit.method import Card, Method, PoseKind, TargetPose
-from evalkit.metrics.named import image_scores, unavailable
+from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary
 from evalkit.stats.bootstrap import Interval
@@ -63,8 +63,7 @@ class Interpolation:
         self.options, self.version = options, options.version
         self.clips = Clips(options, dataset, seed)
         self.preprocess = self.clips.preprocess
-        lacking = unavailable(options.metrics)
-        self.metrics = [name for name in options.metrics if name not in lacking]
+        self.metrics = computable(options.metrics)
         self.columns = _columns(options.metrics)
 
     def samples(self) -> list[Sample]:

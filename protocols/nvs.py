@@ -19,7 +19,7 @@ from evalkit.index.entries import Entry
 from evalkit.index.released import evaluated_by_released_code
 from evalkit.index.slices import Bucket, Rule, bucket_of, duplicate_targets
 from evalkit.method import Card, Method, TargetPose
-from evalkit.metrics.named import IMAGE_METRICS, image_scores, unavailable
+from evalkit.metrics.named import IMAGE_METRICS, computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Column, Loaded, Predictions, Sample, Scored, Summary, Value
 from protocols.alignment import AlignOptions, align_free, align_se3, rotation_residual
@@ -61,7 +61,7 @@ class Nvs:
         self.clips = Clips(options, dataset, seed)
         self.preprocess, self.index = self.clips.preprocess, self.clips.index
         self.entries = {entry.id: entry for entry in self.index.entries} if self.index else {}
-        self.metrics = [name for name in options.metrics if name not in unavailable(options.metrics)]
+        self.metrics = computable(options.metrics)
         self.columns = image_columns(options.metrics)
         if self.index:
             self.columns += (Column(f"{options.metrics[0]}|dedup", f"{self.columns[0].title}\ndedup"),)

@@ -19,7 +19,7 @@ from evalkit.data.dataset import Dataset, SequenceInfo
 from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.errors import SampleError, Unsupported, UserError
 from evalkit.method import Card, Method, TargetPose
-from evalkit.metrics.named import unavailable
+from evalkit.metrics.named import computable
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary
 from evalkit.views import Need
@@ -62,8 +62,7 @@ class Object:
             raise UserError("protocol=object renders at true relative poses, which this dataset does not have")
         self.options, self.version, self.dataset = options, options.version, dataset
         self.preprocess = Preprocess(options.resolution, options.preprocess)
-        lacking = unavailable(options.metrics)
-        self.metrics = [name for name in options.metrics if name not in lacking]
+        self.metrics = computable(options.metrics)
         self.columns = _columns(options.metrics)
 
     def samples(self) -> list[Sample]:

@@ -52,6 +52,12 @@ def unavailable(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return {name: networks for name, networks in lacking.items() if networks}
 
 
+def computable(names: Sequence[str]) -> list[str]:
+    """The metrics that can be computed here, in their order; raises as `unavailable`."""
+    lacking = unavailable(names)
+    return [name for name in names if name not in lacking]
+
+
 def find(name: str) -> ImageMetric:
     """The metric of a name; raises UserError for an unknown one.
 

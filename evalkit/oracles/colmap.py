@@ -5,42 +5,29 @@ from __future__ import annotations
 import json
 import os
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal, Self
+from typing import Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 
-from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.oracles.clips import quantised
 from evalkit.oracles.colmap_pool import Answer, Pool
 from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.sfm_options import NEVER_MATTERS, SfmOptions
 from evalkit.views import Cameras
 
 REVISION = 2  # to be raised with any change of colmap_sfm.py or bundle.py that changes an answer
-NEVER_MATTERS = frozenset({"name", "workers", "timeout_s"})  # options that cannot change an answer
 
 
-class ColmapOptions(ComponentOptions):
+class ColmapOptions(SfmOptions):
     """Settings of structure from motion; `config/oracle/colmap.yaml` says what each is for."""
 
     name: Literal["colmap"]
     peak_threshold: float = Field(gt=0)
     max_features: int = Field(ge=1)
     match_ratio: float = Field(gt=0, le=1)
-    focal_prior: float = Field(gt=0)
-    focal_spread: float = Field(ge=0)
-    focal_min: float = Field(gt=0)
-    focal_max: float = Field(gt=0)
-    workers: int = Field(ge=0)
-    timeout_s: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _prior_lies_within_its_bounds(self) -> Self:
-        if not self.focal_min <= self.focal_prior <= self.focal_max:
-            raise ValueError("focal_prior must lie in [focal_min, focal_max]")
-        return self
 
 
 class ColmapOracle:

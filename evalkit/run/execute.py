@@ -210,7 +210,7 @@ def _summary(job: Job, summary: Summary, rows: list[Row]) -> dict[str, Any]:
         "slices": {name: asdict(interval) for name, interval in summary.slices.items()},
         "columns": [asdict(column) for column in job.protocol.columns],
         "missing": {
-            column.key: list(absent(column.networks)) for column in job.protocol.columns if absent(column.networks)
+            column.key: list(lacking) for column in job.protocol.columns if (lacking := absent(column.networks))
         },
         "references": {name: dict(values) for name, values in summary.references.items()},
         "notes": list(summary.notes),

@@ -8,16 +8,15 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.oracles.clips import quantised
 from evalkit.oracles.colmap import as_w2c
@@ -25,32 +24,20 @@ from evalkit.oracles.colmap_pool import Pool
 from evalkit.oracles.oracle import Estimate
 from evalkit.oracles.procedural.matching import tracked
 from evalkit.oracles.procedural.network import SIDE, read_weights
+from evalkit.oracles.sfm_options import NEVER_MATTERS, SfmOptions
 from evalkit.views import Cameras
 
 REVISION = 1  # to be raised with any change of this package, colmap_sfm.py or bundle.py that changes an answer
 WEIGHTS = Path(__file__).parent / "weights.safetensors"
 MOST_FRAMES = 8
-NEVER_MATTERS = frozenset({"name", "workers", "timeout_s"})  # options that cannot change an answer
 FOCAL = ("focal_prior", "focal_spread", "focal_min", "focal_max")
 
 
-class ProceduralOracleOptions(ComponentOptions):
+class ProceduralOracleOptions(SfmOptions):
     """Settings of matching and of the lens; `config/oracle/procedural.yaml` says what each is for."""
 
     name: Literal["procedural"]
     points: int = Field(ge=64, le=8192)
-    focal_prior: float = Field(gt=0)
-    focal_spread: float = Field(ge=0)
-    focal_min: float = Field(gt=0)
-    focal_max: float = Field(gt=0)
-    workers: int = Field(ge=0)
-    timeout_s: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _prior_lies_within_its_bounds(self) -> Self:
-        if not self.focal_min <= self.focal_prior <= self.focal_max:
-            raise ValueError("focal_prior must lie in [focal_min, focal_max]")
-        return self
 
 
 class ProceduralOracle:
