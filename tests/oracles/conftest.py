@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import torch
 import yaml
 from PIL import Image
 from torch import Tensor
-from torch.nn.functional import avg_pool2d
+from torch.nn.functional import avg_pool2d, grid_sample
 
 import evalkit.config
 from evalkit.data.preprocess import Preprocess, Profile
@@ -79,3 +80,20 @@ def rooms() -> list[Clip]:
 def small(rooms: list[Clip]) -> Tensor:
     """Clips [2, 5, 3, 128, 128], which take a fraction of the time."""
     return torch.stack([(avg_pool2d(images, 2) * 255).round() / 255 for images, _ in rooms[:2]])
+
+
+@pytest.fixture
+def turned() -> Callable[[Tensor, float], Tensor]:
+    """How a pan is made of one image, without any parallax."""
+
+    def turned(image: Tensor, degrees: float) -> Tensor:
+        """What a camera with a focal length of one width sees after a turn: the homography of a pure rotation."""
+        size, angle = image.shape[-1], math.radians(degrees)
+        grid = (torch.arange(size) + 0.5) / size - 0.5
+        y, x = torch.meshgrid(grid, grid, indexing="ij")
+        turn = torch.tensor([[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]])
+        rays = torch.stack([x, y, torch.ones_like(x)], dim=-1) @ turn.T
+        places = rays[..., :2] / rays[..., 2:] * 2 / 1.4
+        return grid_sample(image[None], places[None], mode="bicubic", align_corners=False)[0].clamp(0, 1)
+
+    return turned

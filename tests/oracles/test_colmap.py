@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.nn.functional import grid_sample
 
 from evalkit.errors import UserError
 from evalkit.metrics.pose import pose_auc, relative_pose_errors
@@ -25,6 +23,7 @@ from evalkit.oracles.clips import TRANSIENT
 from evalkit.oracles.colmap import ColmapOptions, ColmapOracle
 
 Clip = tuple[Tensor, Tensor]
+Turn = Callable[[Tensor, float], Tensor]
 Capture = Callable[[str, int, int, int], Clip]
 MakeOptions = Callable[..., ColmapOptions]
 
@@ -115,21 +114,12 @@ def test_clips_without_motion_or_texture_fail_with_a_reason(colmap: ColmapOracle
     assert estimate.w2c.isnan().all()
 
 
-def test_a_camera_that_only_turns_has_no_direction_of_motion(colmap: ColmapOracle, rooms: list[Clip]) -> None:
+def test_a_camera_that_only_turns_has_no_direction_of_motion(
+    colmap: ColmapOracle, rooms: list[Clip], turned: Turn
+) -> None:
     pan = torch.stack([turned(rooms[0][0][2], degrees) for degrees in (-6, -3, 0, 3, 6)])
     (reason,) = colmap.estimate(pan[None], None).reasons
     assert reason.startswith(("no initial pair", "too little parallax"))
-
-
-def turned(image: Tensor, degrees: float) -> Tensor:
-    """What a camera with a focal length of one width sees after a turn: the homography of a pure rotation."""
-    size, angle = image.shape[-1], math.radians(degrees)
-    grid = (torch.arange(size) + 0.5) / size - 0.5
-    y, x = torch.meshgrid(grid, grid, indexing="ij")
-    turn = torch.tensor([[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]])
-    rays = torch.stack([x, y, torch.ones_like(x)], dim=-1) @ turn.T
-    places = rays[..., :2] / rays[..., 2:] * 2 / 1.4
-    return grid_sample(image[None], places[None], mode="bicubic", align_corners=False)[0].clamp(0, 1)
 
 
 @pytest.mark.parametrize(
