@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -39,6 +39,7 @@ class Card:
 
     ``target_poses`` is in order of preference: a protocol takes the first that it can use.
     ``context_views`` and ``resolution`` None mean any; ``weights`` is the SHA-256 of the files it stands for.
+    ``score_region``: the part of a target whose pixels its pose has not seen, where the pose sees one half by design.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Card:
     trained_on: str = "nothing"
     licence: str = "Apache-2.0"
     paper: str = ""
+    score_region: Literal["all", "right_half"] = "all"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ from protocols.target_poses import Batch, encode
 
 ALIGNMENTS = {TargetPose.ALIGNED_SE3: align_se3, TargetPose.ALIGNED_FREE: align_free}
 SOURCES = (TargetPose.GIVEN, TargetPose.JOINT, TargetPose.CONTEXT_ONLY, *ALIGNMENTS)
+UNSCORED = "unscored_columns"  # [B], how many at the left a pose has seen, of a method whose card says so
+RIGHT_HALF = "image metrics over the right half of each target: its left half gave the pose"
 
 
 class NvsOptions(ClipOptions):
@@ -80,6 +82,12 @@ class Nvs:
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         """Encode poses and scene, render the targets; aligned poses are kept beside the renders."""
+        found = self._rendered(batch, method)
+        if method.card.score_region == "all":
+            return found
+        return {**found, UNSCORED: torch.full((len(batch),), found[RENDERS].shape[-1] // 2)}
+
+    def _rendered(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         source = self.target_pose(method.card)
         seen = Batch.of(batch, method)
         poses = encode(seen, method, source)
@@ -95,13 +103,15 @@ class Nvs:
         """Every metric of each target; the row holds their means."""
         renders = predictions[RENDERS]
         truth = torch.stack([one.frames[0].images[list(one.sample.clips[0].target_positions)] for one in batch])
-        found = image_scores(self.metrics, renders.flatten(0, 1), truth.flatten(0, 1))
+        first = int(predictions[UNSCORED][0]) if UNSCORED in predictions else 0
+        found = image_scores(self.metrics, *(images.flatten(0, 1)[..., first:] for images in (renders, truth)))
         scores = {name: values.view(truth.shape[:2]).cpu() for name, values in found.items()}
         residual = rotation_residual(predictions["aligned_w2c"]).cpu() if "aligned_w2c" in predictions else None
         return [
             Scored(
                 row=self._row(one.sample, {name: values[i] for name, values in scores.items()})
                 | {"target_pose": target_pose.value}
+                | ({"score_region": "right_half"} if first else {})
                 | ({} if residual is None else {"rotation_residual": float(residual[i].mean())}),
                 arrays={name: values[i] for name, values in scores.items()},
                 pictures={
@@ -138,8 +148,10 @@ class Nvs:
             return Summary({})
         keys = [key for key in map(str, scored) if key.removesuffix("|dedup") in IMAGE_METRICS]
         metrics = image_intervals(scored, [*keys, *(["rotation_residual"] if "rotation_residual" in scored else [])])
+        notes = (RIGHT_HALF,) if "score_region" in scored else ()
         first = self.metrics[0] if self.metrics else None
         if first is None or "overlap" not in scored or set(scored["overlap"]) <= {Bucket.UNKNOWN.value}:
-            return Summary(metrics)
+            return Summary(metrics, notes=notes)
         buckets = scored["overlap"].astype(pd.CategoricalDtype([bucket.value for bucket in Bucket]))
-        return Summary(metrics, slices=slices_of(scored, scored[first], buckets.cat.remove_unused_categories()))
+        slices = slices_of(scored, scored[first], buckets.cat.remove_unused_categories())
+        return Summary(metrics, slices=slices, notes=notes)

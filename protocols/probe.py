@@ -25,7 +25,18 @@ from evalkit.protocol import Arrays, Loaded, Predictions, Sample, Scored, Summar
 from evalkit.views import Cameras, Need
 from protocols.clips import ClipOptions, Clips
 from protocols.common import positions_of, scored_rows
-from protocols.probe_numbers import FEATURES, LATENT, PIXELS, TRUTH, columns_of, gathered, probe, reference_lines
+from protocols.probe_numbers import (
+    CAMERAS,
+    CODES,
+    FEATURES,
+    LATENT,
+    PIXELS,
+    TRUTH,
+    columns_of,
+    gathered,
+    probe,
+    reference_lines,
+)
 from protocols.target_poses import Batch
 
 
@@ -85,12 +96,15 @@ class Probe:
         return TargetPose.GIVEN if Need.CAMERAS in card.needs else TargetPose.JOINT
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
-        """Pose codes of all views, nothing else: the latent, or cameras where there is none, and features if any."""
+        """Pose codes of all views, nothing else: the latent, or cameras where there is none, and features if any.
+
+        Cameras are kept beside a latent too: they are also scored as they are.
+        """
         views, context, _ = Batch.of(batch, method)
         code = method.encode_poses(views, context)
         assert code.latent is not None or code.cameras is not None
         cameras = None if code.cameras is None else code.cameras.w2c[..., :3, :]
-        read = {LATENT: cameras if code.latent is None else code.latent, FEATURES: code.features}
+        read = {LATENT: cameras if code.latent is None else code.latent, FEATURES: code.features, CAMERAS: cameras}
         found = {name: values.flatten(2).float() for name, values in read.items() if values is not None}
         return {name: values.where(values.isfinite(), torch.nan) for name, values in found.items()}
 
@@ -108,9 +122,11 @@ class Probe:
                 "truth": reasons[i] or "ok",
                 "reference": reference,
             }
-            row |= {f"{name}_width": values.shape[-1] for name, values in predictions.items()}
-            arrays = {name: narrowed(values[i], self.options.width) for name, values in predictions.items()}
+            codes = {name: values[i] for name, values in predictions.items() if name in CODES}
+            row |= {f"{name}_width": values.shape[-1] for name, values in codes.items()}
+            arrays = {name: narrowed(values, self.options.width) for name, values in codes.items()}
             row |= {f"{name}_kept": values.shape[-1] for name, values in arrays.items()}
+            arrays |= {CAMERAS: predictions[CAMERAS][i].float().cpu()} if CAMERAS in predictions else {}
             arrays[PIXELS] = thumbnails(loaded.frames[0].images, reference, self.options.pixels)
             arrays[TRUTH] = relative_to(truth[i], truth[i, reference])
             scored.append(Scored(row, arrays))

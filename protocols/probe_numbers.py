@@ -26,11 +26,12 @@ LATENT, FEATURES, PIXELS, NOISE, CONSTANT = "latent", "features", "pixels", "noi
 CODES = (LATENT, FEATURES)  # of the method; the others are what it has to beat
 TRUTH = "w2c"
 LINEAR, MLP = "linear", "mlp"
+CAMERAS, DIRECT = "cameras", "direct"  # what the method itself says, without a head of ours
 ANGLES, DISTANCES = (10, 20, 30), (0.1, 0.2, 0.3)  # degrees; units of the clip's largest distance from the reference
 
 
 def columns_of(version: str) -> tuple[Column, ...]:
-    """What is printed: the MLP's numbers, then one of them as others read it, its spread, and that of noise."""
+    """What is printed: the MLP's numbers, what needs no head, then one of them as others read it, and that of noise."""
     if version == "rayzer":
         scores = [(f"rotation@{t}", f"R@{t}") for t in ANGLES] + [(f"distance@{t}", f"t@{t}") for t in DISTANCES]
     elif version == "xfactor":
@@ -40,10 +41,12 @@ def columns_of(version: str) -> tuple[Column, ...]:
     else:
         names = (("auc_exact_signed@20", "AUC@20\nsigned"), ("rra@5", "RRA@5"), ("rta_signed@20", "RTA@20\nsigned"))
         scores = [*names, ("magnitude", "lengths\nagree %")]
+    direct = [score for score in scores if version == "rayzer" and score[0] in ("rotation@10", "distance@0.1")]
     key, title = scores[0]
     title = title.split("\n", maxsplit=1)[0]
     return (
         *(Column(f"{LATENT}.{MLP}.{score}", name, 100, 1) for score, name in scores),
+        *(Column(f"{CAMERAS}.{DIRECT}.{score}", f"{name}\ndirect", 100, 1) for score, name in direct),
         Column(f"{LATENT}.{MLP}.{key}|seeds", f"{title}\n± seeds", 100, 1),
         Column(f"{LATENT}.{LINEAR}.{key}", f"{title}\nlinear", 100, 1),
         *(Column(f"{FEATURES}.{MLP}.{score}", f"{name}\nfeatures", 100, 1) for score, name in scores[:1]),
@@ -53,11 +56,15 @@ def columns_of(version: str) -> tuple[Column, ...]:
 
 
 class Data(NamedTuple):
-    """Inputs [N, V, D] by name, true poses [N, V], and which clips are for training, validation and test."""
+    """Inputs [N, V, D] by name, true poses [N, V], and which clips are for training, validation and test.
+
+    ``direct`` are the method's own cameras [N, V], where it has any.
+    """
 
     inputs: Mapping[str, Tensor]
     true: Poses
     parts: tuple[Tensor, Tensor, Tensor]
+    direct: Poses | None = None
 
 
 def gathered(parts: Sequence[pd.DataFrame], arrays: Arrays) -> Data:
@@ -79,14 +86,16 @@ def gathered(parts: Sequence[pd.DataFrame], arrays: Arrays) -> Data:
     inputs[CONSTANT] = torch.zeros(*counts.shape, 1)
     ends = np.cumsum([len(part) for part in parts]).tolist()
     train_, validation, test = (torch.arange(end - len(part), end) for part, end in zip(parts, ends, strict=True))
-    return Data(inputs, _normalised(pad_sequence(w2c, batch_first=True), counts), (train_, validation, test))
+    true = Poses.of(pad_sequence(w2c, batch_first=True), counts)
+    return Data(inputs, true, (train_, validation, test), _own_cameras(kept, counts))
 
 
-def _normalised(w2c: Tensor, counts: Tensor) -> Poses:
-    """Poses [N, V] relative to the reference, in units of each clip's largest distance from it."""
-    distance = (w2c[..., :3, 3].norm(dim=-1) * counts).amax(-1)
-    unit = torch.where(distance > 0, distance, 1.0)[:, None, None]
-    return Poses(w2c[..., :3, :3].float(), (w2c[..., :3, 3] / unit).float(), counts)
+def _own_cameras(kept: Sequence[Mapping[str, Tensor]], counts: Tensor) -> Poses | None:
+    """The method's cameras, brought to a unit as the true ones are: by themselves alone."""
+    if CAMERAS not in kept[0]:
+        return None
+    flat = pad_sequence([each[CAMERAS] for each in kept], batch_first=True)
+    return Poses.of(flat.unflatten(-1, (3, 4)), counts)
 
 
 def probe(
@@ -94,9 +103,9 @@ def probe(
 ) -> dict[str, Interval]:
     """Every score of every input and head, as ``input.head.score``: the mean over test clips and seeds.
 
-    Intervals come from scenes; ``|seeds`` is the standard deviation over seeds.
+    Intervals come from scenes; ``|seeds`` is the standard deviation over seeds. What needs no head has no seeds.
     """
-    found: dict[str, Interval] = {}
+    found = _direct(data, test, options, min_baseline)
     for name, head, hidden in _probes(data.inputs, options.hidden):
         trained, watched, tested = data.parts
         seen = data.true.counts & torch.zeros_like(data.true.counts).index_fill_(0, trained, True)
@@ -115,6 +124,16 @@ def probe(
             f"{key}|seeds": Interval(float(spread[key]), math.nan, math.nan, len(tables), 0) for key in spread.index
         }
     return found
+
+
+def _direct(data: Data, test: pd.DataFrame, options: TrainingOptions, min_baseline: float) -> dict[str, Interval]:
+    """The same scores of the method's own cameras on the same test clips."""
+    if data.direct is None:
+        return {}
+    own, true = data.direct[data.parts[2]], data.true[data.parts[2]]
+    translation = rescaled(own.translation, true.translation, true.counts, options.rescale)
+    table = pd.DataFrame(_clips(own.rotation, translation, true, min_baseline), index=test.index)
+    return intervals(test, {f"{CAMERAS}.{DIRECT}.{key}": table[key] for key in table})
 
 
 def _probes(inputs: Mapping[str, Tensor], hidden: tuple[int, ...]) -> Iterator[tuple[str, str, tuple[int, ...]]]:

@@ -50,6 +50,14 @@ def score(
 
 
 @app.command()
+def train(overrides: Overrides = None) -> None:
+    """Train a baseline: `evalkit train baseline=xfactor dataset=procedural trainer=mini`."""
+    from evalkit.cli.training import train as train_model
+
+    train_model(overrides or [])
+
+
+@app.command()
 def tps(
     real: Annotated[Path, typer.Argument(help="Frames of the real clip: a folder or a video.")],
     rendered: Annotated[Path, typer.Argument(help="Frames rendered at the poses of the real clip.")],
@@ -60,6 +68,20 @@ def tps(
     from evalkit.cli.clips import compare
 
     compare(real, rendered, overrides or [], as_json=json)
+
+
+@app.command()
+def transfer(
+    out: Annotated[Path, typer.Argument(help="The animation to write, a .gif.")],
+    motion: Annotated[str, typer.Option(help="Clip A, whose camera moves: a folder, a video, a sequence's name.")],
+    scene: Annotated[str, typer.Option(help="Clip B, in which it is to move.")],
+    frames: Annotated[int, typer.Option(help="How many poses of A are rendered.", min=5)] = 15,
+    overrides: Overrides = None,
+) -> None:
+    """Render the camera motion of one clip in the scene of another, with any baseline."""
+    from evalkit.cli.transfer import animate
+
+    animate(motion, scene, out, frames, overrides or [])
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""`evalkit weights`: which networks metrics and oracles need, which are here, and how to get the others."""
+"""`evalkit weights`: which networks metrics and oracles need, which are here, how to get the others, how to convert."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,35 @@ def verify(names: Names = None) -> None:
         _line(f"looked in {', '.join(map(str, folders()))}")
     if wrong or (names and absent):
         raise typer.Exit(2)
+
+
+@weights_app.command()
+def convert(
+    baseline: Annotated[str, typer.Argument(help="Whose weights, such as xfactor.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where its authors' checkpoint lies.")],
+    views: Annotated[int, typer.Option(min=1, help="Context views it was trained with; XFactor's have 1 or 5.")],
+    out: Annotated[Path | None, typer.Option(help="File to write; BASELINE.safetensors without.")] = None,
+) -> None:
+    """Turn a checkpoint as its authors released it into a file that `baseline.weights=FILE` takes."""
+    from evalkit.errors import UserError
+    from evalkit.registry import Group, load
+
+    method, file = load(Group.BASELINE, baseline), out or Path(f"{baseline}.safetensors")
+    if not hasattr(method, "convert"):
+        raise UserError(f"weights of '{baseline}' are not converted; those of these are: {', '.join(_convertible())}")
+    method.convert(folder, file, views)
+    _line(f"{file}: written; type `evalkit run baseline={baseline} baseline.weights={file}`")
+
+
+def _convertible() -> list[str]:
+    from evalkit.errors import UserError
+    from evalkit.registry import Group, load, names
+
+    able = []
+    for name in names(Group.BASELINE):
+        with suppress(UserError):  # one whose packages are not installed
+            able += [name] if hasattr(load(Group.BASELINE, name), "convert") else []
+    return able
 
 
 def _verdict(name: str, path: Path | None, problem: str | None) -> str:

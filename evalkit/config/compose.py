@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from itertools import product
 from typing import Any
@@ -25,11 +26,22 @@ CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")  
 GROUPS = (Group.PROTOCOL, Group.DATASET, Group.ORACLE, Group.BASELINE)
 
 
-def choices(group: Group) -> list[str]:
-    """What may be written after ``group=``: our YAML files and installed components."""
-    folder = files("evalkit.config") / group.value
+@dataclass(frozen=True)
+class Root:
+    """A root of configuration: its YAML file, and the groups of which the user chooses."""
+
+    file: str
+    groups: tuple[str, ...]
+
+
+RUN = Root("config", tuple(group.value for group in GROUPS))
+
+
+def choices(group: str) -> list[str]:
+    """What may be written after ``group=``: our YAML files and, of components, those that are installed."""
+    folder = files("evalkit.config") / group
     ours = [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    return sorted({*ours, *names(group)})
+    return sorted({*ours, *(names(Group(group)) if group in list(Group) else ())})
 
 
 def compose_runs(overrides: Sequence[str]) -> list[RunConfig]:
@@ -107,19 +119,19 @@ def _parse(text: str) -> Override:
     return override
 
 
-def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
+def compose_tree(overrides: Sequence[str], root: Root = RUN) -> dict[str, Any]:
     """Compose one tree of plain values, every group and key checked against what exists."""
     parsed = [_parse(text) for text in overrides]
-    selections = [text for text, override in zip(overrides, parsed, strict=True) if _is_choice(override)]
-    settings = [override for override in parsed if not _is_choice(override)]
-    _register_plugins(override for override in parsed if _is_choice(override))
+    selections = [text for text, override in zip(overrides, parsed, strict=True) if _is_choice(override, root)]
+    settings = [override for override in parsed if not _is_choice(override, root)]
+    _register_plugins(override for override in parsed if _is_choice(override, root))
     logging.getLogger("hydra").setLevel(logging.ERROR)
     with initialize_config_module("evalkit.config", version_base=None):
-        tree = compose("config", overrides=selections)
+        tree = compose(root.file, overrides=selections)
         for override in settings:
             _check_key(tree, override.key_or_group)
         try:
-            tree = compose("config", overrides=list(overrides))
+            tree = compose(root.file, overrides=list(overrides))
             plain = OmegaConf.to_container(tree, resolve=True)
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(str(error).splitlines()[0]) from error
@@ -127,12 +139,12 @@ def compose_tree(overrides: Sequence[str]) -> dict[str, Any]:
     return {str(key): value for key, value in plain.items()}
 
 
-def _is_choice(override: Override) -> bool:
+def _is_choice(override: Override, root: Root) -> bool:
     """Whether this selects a component (``dataset=folder``); if so, the component must exist."""
     key = override.key_or_group
-    if key not in [group.value for group in GROUPS]:
+    if key not in root.groups:
         return False
-    choice, known = str(override.value()), choices(Group(key))
+    choice, known = str(override.value()), choices(key)
     if choice not in known:
         raise UserError(f"unknown {key} '{choice}'{did_you_mean(choice, known)}")
     return True
@@ -141,6 +153,8 @@ def _is_choice(override: Override) -> bool:
 def _register_plugins(selections: Iterable[Override]) -> None:
     """Give a component that came without YAML a config node made of its options' defaults."""
     for override in selections:
+        if override.key_or_group not in list(Group):
+            continue
         group, name = Group(override.key_or_group), str(override.value())
         if name in names(group) and not (files("evalkit.config") / group.value / f"{name}.yaml").is_file():
             defaults = {

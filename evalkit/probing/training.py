@@ -56,6 +56,16 @@ class Poses:
     translation: Tensor
     counts: Tensor
 
+    @staticmethod
+    def of(w2c: Tensor, counts: Tensor) -> Poses:
+        """Poses of cameras [..., V, 4, 4] (or without their last row) relative to a reference, in float32.
+
+        Translations become fractions of the clip's largest distance from the reference among the views that count.
+        """
+        distance = (w2c[..., :3, 3].norm(dim=-1) * counts).amax(-1)
+        unit = torch.where(distance > 0, distance, 1.0)[..., None, None]
+        return Poses(w2c[..., :3, :3].float(), (w2c[..., :3, 3] / unit).float(), counts)
+
     def __getitem__(self, index: Tensor) -> Poses:
         """Index the leading dimension."""
         return Poses(self.rotation[index], self.translation[index], self.counts[index])

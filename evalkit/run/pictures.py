@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 CAPTION = 18
+SMALLEST = 128  # pixels a side
 
 
 def contact_sheet(strips: Mapping[str, Tensor]) -> bytes:
@@ -28,6 +29,13 @@ def contact_sheet(strips: Mapping[str, Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def _strip(images: Tensor) -> Image.Image:
+def picture(images: Tensor) -> Image.Image:
+    """Draw images [T, 3, H, W] in [0, 1] side by side."""
     pixels = (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return Image.fromarray(np.concatenate(list(pixels), axis=1))
+
+
+def _strip(images: Tensor) -> Image.Image:
+    """A strip that can be seen: small images are enlarged by a whole number, so that every pixel stays one."""
+    drawn, times = picture(images), max(SMALLEST // images.shape[-1], 1)
+    return drawn.resize((drawn.width * times, drawn.height * times), Image.Resampling.NEAREST)

@@ -6,17 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import Tensor
 
 from baselines.controls import CopyTarget
 from evalkit.config.compose import compose_runs, compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.errors import SampleError
-from evalkit.method import TargetPose
-from evalkit.protocol import RENDERS, Loaded, Sample
+from evalkit.method import PoseCode, Scene, TargetPose
+from evalkit.protocol import RENDERS, Loaded, Sample, Value
 from evalkit.run.execute import Session, prepare
 from protocols.clips import PROFILES, even_split
 from protocols.nvs import Nvs, NvsOptions
@@ -116,6 +118,37 @@ def test_given_poses_hide_the_targets_pixels(tmp_path: Path) -> None:
     peeking = CopyTarget(None, "cpu")  # type: ignore[arg-type]
     peeking.card = replace(CopyTarget.card, target_poses=(TargetPose.GIVEN,))
     assert job.protocol.predict(loaded, peeking)[RENDERS].isnan().all()
+
+
+class BlackLeftHalf(CopyTarget):
+    """The target itself, but for its left half."""
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        images = super().render(scene, poses).clone()
+        images[..., : images.shape[-1] // 2] = 0
+        return images
+
+
+def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Path) -> None:
+    overrides = ["protocol=nvs", "baseline=copy_target", "protocol.resolution=64", "protocol.metrics=[psnr,ssim]"]
+    job = prepare(compose_runs([*overrides, "limit=1", f"out={tmp_path}"])[0], Session())
+    sample = job.plan.samples[0]
+    frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
+    loaded = [Loaded(sample, (frames,))]
+    method = BlackLeftHalf(None, "cpu")  # type: ignore[arg-type]
+
+    def row_and_notes() -> tuple[dict[str, Value], tuple[str, ...]]:
+        (scored,) = job.protocol.score(loaded, job.protocol.predict(loaded, method), TargetPose.JOINT)
+        assert scored.pictures["renders"].shape[-1] == 64, "pictures show all of a render"
+        rows = pd.DataFrame([{"sample": sample.id, "scenes": list(sample.scenes), "status": "ok", **scored.row}])
+        return scored.row, job.protocol.summarise(rows, lambda _: {}).notes
+
+    everywhere, silent = row_and_notes()
+    method.card = replace(CopyTarget.card, score_region="right_half")
+    right, notes = row_and_notes()
+    assert everywhere["psnr"] < 20 and right["psnr"] == pytest.approx(100) and right["ssim"] == pytest.approx(1)  # type: ignore[operator]
+    assert not silent and any("right half" in note for note in notes)
+    assert "score_region" not in everywhere and right["score_region"] == "right_half"
 
 
 def test_profiles_have_room_for_their_views() -> None:

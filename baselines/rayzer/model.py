@@ -1,0 +1,89 @@
+"""The settings of a RayZer: its sizes, and the choices that the paper's Tables 7 and 8 take away one by one."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from evalkit.config.options import Options
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class Split(NamedTuple):
+    """How many views of a clip the scene is built from, and how many are rendered."""
+
+    contexts: Annotated[int, Field(ge=2)]
+    targets: Count
+
+    @property
+    def views(self) -> int:
+        """All views of the clip."""
+        return self.contexts + self.targets
+
+
+class RayZerModel(Options):
+    """Everything that a trained RayZer was built from, and what its objective was.
+
+    ``splits``: (context, target) counts of the clips trained with; each step draws one. ``canonical``: the view whose
+    pose is the identity, the middle one of all V (V // 2) or the first. ``pose``: cameras seen as Plücker rays, cameras
+    encoded by an MLP (Table 7, 2), or the camera tokens themselves (Table 7, 3). ``order``: cameras before the scene,
+    or after it (Table 7, 4). ``decoder``: a transformer over tokens; the Gaussians of Table 7 (1) are not here.
+    ``objective``: the images of target views, or the true poses of all (the supervised baseline of Table 6), which
+    trains the camera stage alone and leaves the settings of scene, decoder and losses without effect.
+    ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none.
+    """
+
+    resolution: Count
+    patch: Count
+    width: Count
+    heads: Count
+    camera_layers: Count
+    scene_layers: Count
+    decoder_layers: Count
+    scene_tokens: Count
+    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
+    canonical: Literal["middle", "first"]
+    pose: Literal["se3_rays", "se3_mlp", "latent"]
+    order: Literal["camera_first", "scene_first"]
+    decoder: Literal["tokens"]
+    objective: Literal["images", "poses"]
+    pixel: Literal["mse", "l1"]
+    perceptual: Annotated[float, Field(ge=0)]
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        for name, whole, part in (
+            ("resolution", self.resolution, self.patch),
+            ("width", self.width, self.heads),
+            ("width", self.width, 8),  # sines and cosines of two axes in one half, of the rank in the other
+        ):
+            if whole % part:
+                raise ValueError(f"{name}: expected a multiple of {part}, got {whole}")
+        return self
+
+    @model_validator(mode="after")
+    def _poses_come_from_cameras_alone(self) -> Self:
+        if self.objective == "poses" and (self.pose == "latent" or self.order == "scene_first"):
+            raise ValueError("objective=poses has cameras and no scene: expected pose=se3_rays, order=camera_first")
+        return self
+
+    @property
+    def grid(self) -> int:
+        """Patches along a side."""
+        return self.resolution // self.patch
+
+    @property
+    def views(self) -> frozenset[int]:
+        """Numbers of views that a clip may have."""
+        return frozenset(split.views for split in self.splits)
+
+    @property
+    def contexts(self) -> frozenset[int]:
+        """Numbers of views that a scene may be built from."""
+        return frozenset(split.contexts for split in self.splits)
+
+    def canonical_of(self, views: int) -> int:
+        """The position of the canonical view among ``views``."""
+        return views // 2 if self.canonical == "middle" else 0

@@ -1,0 +1,50 @@
+"""The supervised baseline of RayZer's Table 6: its camera stage, from scratch, on true poses (docs/protocols/probe.md)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from baselines.rayzer.objective import RayZerTrainee
+from evalkit.geometry.se3 import relative_to, rotation_angle_deg
+from evalkit.probing.training import Poses, Rescale, losses
+from evalkit.training.clips import Clips
+from evalkit.training.trainee import LOSS
+
+
+class SupervisedRayZer(RayZerTrainee):
+    """L1 on the entries of rotations and translations relative to the canonical view, as probes are trained.
+
+    Translations are fractions of the clip's largest distance from that view. The paper does not say which loss and
+    which unit its baseline has; these are those of `protocol=probe@rayzer`.
+    """
+
+    needs_cameras: ClassVar[bool] = True
+
+    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+        """Compare the cameras of all views with the true ones; see `Trainee`. Nothing here is random."""
+        assert clips.w2c is not None
+        views = clips.images.shape[1]
+        tokens = self.network.embed(clips.images, torch.arange(views, device=clips.images.device)[None])
+        cameras = self.network.encode_poses(tokens).cameras
+        assert cameras is not None
+        with torch.autocast(clips.images.device.type, enabled=False):
+            return _errors(cameras.w2c.float(), true_poses(clips.w2c, self.model.canonical_of(views)))
+
+
+def true_poses(w2c: Tensor, canonical: int) -> Poses:
+    """Cameras [B, V, 4, 4] relative to view ``canonical``, whose own pose does not count; computed in float64."""
+    exact = w2c.double()
+    counts = torch.arange(w2c.shape[1], device=w2c.device) != canonical
+    return Poses.of(relative_to(exact, exact[:, canonical]), counts.expand(len(w2c), -1))
+
+
+def _errors(w2c: Tensor, true: Poses) -> dict[str, Tensor]:
+    rotation, translation = w2c[..., :3, :3], w2c[..., :3, 3]
+    off_deg = rotation_angle_deg(rotation.detach() @ true.rotation.mT)[true.counts]
+    off = (translation.detach() - true.translation).norm(dim=-1)[true.counts]
+    loss = losses(rotation[None], translation[None], true, Rescale.NONE)[0]
+    return {LOSS: loss, "rotation_deg": off_deg.mean(), "distance": off.mean()}

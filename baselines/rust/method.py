@@ -1,0 +1,96 @@
+"""RUST as a method: poses from the left half of every view, scenes from context views alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from baselines.rust.model import RustModel
+from baselines.rust.network import RustNetwork, halves_of
+from baselines.rust.objective import RustTrainee
+from evalkit.config.options import ComponentOptions
+from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose
+from evalkit.training.trainee import Trainee
+from evalkit.views import Views
+from evalkit.weights.model_file import load_exactly, read_model, settings_of
+
+NAME = "rust"
+QUERIES = 2**15  # pixels decoded at a time, so that memory does not grow with resolution, views and samples
+
+
+class RustOptions(ComponentOptions):
+    """``weights``: "mini" for those that come along, or the path of a file that `evalkit train` wrote."""
+
+    weights: str
+
+
+class Rust:
+    """RUST (CVPR 2023): half of a target gives its latent pose, a transformer renders pixels from a set of tokens."""
+
+    Options = RustOptions
+    Model = RustModel
+
+    def __init__(self, options: RustOptions, device: str) -> None:
+        file = Path(__file__).with_name("mini.safetensors") if options.weights == "mini" else Path(options.weights)
+        read = read_model(file, NAME)
+        self.model = settings_of(read, RustModel, file)
+        self.network = RustNetwork(self.model)
+        load_exactly(self.network, read.weights, str(file))
+        self.network.to(device).eval()
+        about = {key: str(read.training.get(key, "not said")) for key in ("trained_on", "licence")}
+        self.card = card_of(self.model, read.digest, about["trained_on"], about["licence"])
+
+    @staticmethod
+    def trainee(model: RustModel) -> Trainee:
+        """A network of these settings, with the objective that trains it."""
+        return RustTrainee(model)
+
+    @torch.no_grad()
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        """Latents of all views, each from its left half and the scene of the context views."""
+        scene = self.network.scene(views.take(context).images)
+        left = torch.zeros(views.images.shape[:2], dtype=torch.bool, device=views.images.device)
+        pose = self.network.pose(halves_of(views.images, left), left, scene)
+        return PoseCode(latent=pose.latent, features=pose.features)
+
+    @torch.no_grad()
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """The scene tokens [B, C, N, width]; poses are not needed."""
+        return self.network.scene(views.images)
+
+    @torch.no_grad()
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Decode all pixels, a view at a time."""
+        assert isinstance(scene, Tensor) and poses.latent is not None
+        images = [
+            [self._image(latent, own) for latent in latents] for latents, own in zip(poses.latent, scene, strict=True)
+        ]
+        return torch.stack([torch.stack(views) for views in images])
+
+    def _image(self, latent: Tensor, scene: Tensor) -> Tensor:
+        """One view [3, H, W] of one scene [C, N, width]."""
+        size = self.model.resolution
+        parts = [
+            self.network.colours(latent[None, None], pixels[None, None], scene[None])[0, 0]
+            for pixels in torch.split(torch.arange(size * size, device=scene.device), QUERIES)
+        ]
+        return torch.cat(parts).T.reshape(3, size, size)
+
+
+def card_of(model: RustModel, digest: str, trained_on: str, licence: str) -> Card:
+    """What a RUST of these settings declares."""
+    return Card(
+        name=NAME,
+        summary=f"set-latent scene, pose of {model.latent} numbers from the left half of a view",
+        pose=PoseKind.LATENT,
+        target_poses=(TargetPose.JOINT, TargetPose.CONTEXT_ONLY, TargetPose.TRANSFER),
+        context_views=frozenset(model.contexts),
+        resolution=model.resolution,
+        weights=digest,
+        trained_on=trained_on,
+        licence=licence,
+        paper="arXiv 2211.14306",
+        score_region="right_half",
+    )

@@ -1,0 +1,1 @@
+"""XFactor: True Self-Supervised Novel View Synthesis is Transferable (Mitchel, Ryu, Sitzmann; ICLR 2026)."""

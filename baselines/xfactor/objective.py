@@ -1,0 +1,118 @@
+"""What XFactor learns from: half of the patches, rendered at the pose that the other half was given (section 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.xfactor.model import XFactorModel
+from baselines.xfactor.network import XFactorNetwork, whole
+from evalkit.data.augment import draw
+from evalkit.metrics.image import psnr
+from evalkit.training.clips import Clips
+from evalkit.training.losses import reconstruction
+from evalkit.training.trainee import LOSS, Trainee
+from evalkit.views import take_views
+
+QUADRANTS = tuple(combinations(range(4), 2))  # the six ways to take two of four
+
+
+class XFactorTrainee(Trainee):
+    """The network with its objective; clips hold the context views and one target."""
+
+    def __init__(self, model: XFactorModel) -> None:
+        super().__init__()
+        self.model, self.network = model, XFactorNetwork(model)
+
+    def views(self, rng: np.random.Generator) -> int:
+        """The context and one target."""
+        return self.model.contexts + 1
+
+    def repeated(self) -> Iterable[nn.Module]:
+        """The layers of both networks."""
+        return (*self.network.encoder.layers, *self.network.renderer.layers)
+
+    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+        """Render one view of each clip from the others; see `Trainee`."""
+        order = torch.from_numpy(drawn_order(len(clips.images), self.model, rng)).to(clips.images.device)
+        views = take_views(clips.images, order)
+        seen = self._augmented(views, rng)
+        target = views[:, -1]
+        alone = own_pose_count(len(views), self.model.own_pose(progress), rng)
+        partition = torch.from_numpy(drawn_partitions(len(views) - alone, self.model.grid, rng)).to(views.device)
+        rendered = [
+            self._rendered(seen[part], views[part], segments)
+            for part, segments in (
+                (slice(alone), whole(alone, self.model.grid**2, views.device)),
+                (slice(alone, None), partition),
+            )
+            if len(segments)
+        ]
+        image = torch.cat(rendered)
+        loss = reconstruction(image, target, "l1", self.model.perceptual)
+        return {LOSS: loss, "psnr": psnr(image.detach(), target).mean()}
+
+    def _rendered(self, seen: Tensor, views: Tensor, segments: Tensor) -> Tensor:
+        """The last view, each segment at the pose of the other."""
+        poses = encoded(self.network, 2 * seen - 1, segments, self.model.joint_encoder)
+        return self.network.renderer(2 * views[:, :-1] - 1, poses.flip(1), segments)
+
+    def _augmented(self, views: Tensor, rng: np.random.Generator) -> Tensor:
+        """What the pose encoder sees: colours and sharpness changed, alike in all frames of a clip."""
+        options = self.model.augment
+        if options is None:
+            return views
+        return torch.stack([draw(rng, options).apply(clip) for clip in views])
+
+
+def encoded(network: XFactorNetwork, images: Tensor, segments: Tensor, joint: bool) -> Tensor:
+    """Poses [N, S, V, P] of views [N, V, 3, H, W] in [-1, 1] relative to view 0: of all at once, or pair by pair."""
+    poses: Tensor
+    if joint or images.shape[1] == 2:
+        poses, _ = network.encoder(images, segments)
+        return poses
+    poses, _ = pairwise(network, images, segments)
+    return poses
+
+
+def pairwise(network: XFactorNetwork, images: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+    """Poses [N, S, V, P] and features [N, S, V, 2 C] of each view, from the pair that it makes with view 0."""
+    count, views = images.shape[:2]
+    pairs = torch.stack([images[:, :1].expand_as(images), images], dim=2).flatten(0, 1)  # [N V, 2, 3, H, W]
+    poses, features = network.encoder(pairs, segments.repeat_interleave(views, dim=0))
+    return tuple(x[:, :, 1].unflatten(0, (count, views)).transpose(1, 2) for x in (poses, features))  # type: ignore[return-value]
+
+
+def drawn_order(clips: int, model: XFactorModel, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+    """For each clip its views as reference, other context, target: positions [B, V].
+
+    The target is any of them, the reference the middle one of the rest. With a small chance the target is a view
+    that the renderer has seen: the reference of a single context, any of several.
+    """
+    views = model.contexts + 1
+    target = rng.integers(views, size=clips)
+    others = np.array([[v for v in range(views) if v != t] for t in range(views)])[target]
+    middle = model.contexts // 2
+    context = np.concatenate([others[:, middle : middle + 1], np.delete(others, middle, axis=1)], axis=1)
+    copied = context[np.arange(clips), rng.integers(model.contexts, size=clips)]
+    target = np.where(rng.random(clips) < model.same_target, copied, target)
+    return np.concatenate([context, target[:, None]], axis=1)
+
+
+def own_pose_count(clips: int, share: float, rng: np.random.Generator) -> int:
+    """``share`` of a batch, rounded up or down at random."""
+    return min(int(clips * share + rng.random()), clips)
+
+
+def drawn_partitions(clips: int, grid: int, rng: np.random.Generator) -> np.ndarray[tuple[int, int, int], np.dtype[np.int64]]:
+    """Two quadrants of the patches of each clip, and the two others: [B, 2, grid^2 / 2]."""
+    if grid % 2:
+        raise ValueError(f"{grid} patches along a side cannot be halved")
+    row, column = np.divmod(np.arange(grid * grid), grid)
+    quadrant = 2 * (row >= grid // 2) + (column >= grid // 2)
+    ways = np.array([[np.flatnonzero(np.isin(quadrant, two) == side) for side in (True, False)] for two in QUADRANTS])
+    return ways[rng.integers(len(ways), size=clips)]

@@ -1,0 +1,217 @@
+"""The released checkpoints (Flax, msgpack), read without JAX: what their names mean here. Only names are shared, no code.
+
+`clu.checkpoint` writes a folder ``checkpoints-0`` with a file ``ckpt-<number>.flax``: a msgpack map of the state of the
+training, of which "params" holds {"PoseEnc": ..., "Render": ...}. Flax packs an array as extension type 1, holding
+(shape, name of the type, bytes), and one above 1 GiB as a map of flat chunks (flax/serialization.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+from torch import Tensor
+
+from baselines.xfactor.model import XFactorModel
+from baselines.xfactor.network import XFactorNetwork
+from evalkit.data.augment import AugmentOptions
+from evalkit.errors import UserError
+from evalkit.weights.model_file import load_exactly, write_model
+
+WEIGHTS = "params"
+# The optimiser, the frozen network of their perceptual loss, counters and means: nothing is rendered with them.
+IGNORED = frozenset({"step", "opt_state", "lpips_params", "key", "multi_steps", "train_metrics", "eval_metrics"})
+RESOLUTION = 256  # no weight tells it; the rest of the settings that follow are those of the released configurations
+AUGMENT = AugmentOptions(
+    jitter=0.9, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05, blur=0.3, sigma=(0.1, 2.0), kernel=7
+)
+PERCEPTUAL = 0.25  # theirs is 0.5 beside an L1 of images in [-1, 1], which is twice ours
+UNMASKED = 0.05
+SAME_TARGET, SAME_TARGET_OF_SEVERAL = 0.05, 0.02
+TRAINING = {"trained_on": "RE10K, DL3DV, MVImgNet, CO3Dv2 (released)", "licence": "as released: none stated"}
+
+_ARRAY, _CHUNKED = 1, "__msgpack_chunked_array__"
+_TYPES = {b"float32": torch.float32, b"float16": torch.float16, b"bfloat16": torch.bfloat16, b"float64": torch.float64}
+_EXPECTED = "expected a released XFactor checkpoint: the folder checkpoints-0 with its ckpt-<number>.flax"
+
+# ours -> theirs, up to the next dot
+_PARTS = {
+    "encoder.embed": "PoseEnc/Dense_0",
+    "encoder.pose_tokens": "PoseEnc/global_embed",
+    "encoder.layers": "PoseEnc",
+    "encoder.norm": "PoseEnc/LayerNorm_0",
+    "encoder.head": "PoseEnc/PoseHead_0/MLP3_0",
+    "renderer.context": "Render/MLP2_0",
+    "renderer.target": "Render/MLP2_1",
+    "renderer.layers": "Render",
+    "renderer.norm": "Render/LayerNorm_0",
+    "renderer.head": "Render/MLP3_0",
+}
+_IN_LAYER = {
+    "before": "LayerNorm_0",
+    "attention.project": "Dense_0",
+    **{f"attention.norms.{i}": f"RMSNorm_{i}" for i in range(4)},
+    "attention.merge": "Dense_1",
+    "between": "LayerNorm_1",
+    "mlp": "MLP2_0",
+    **{f"scales.{i}": f"LayerScale_{i}/alpha" for i in range(2)},
+}
+
+
+def official_name(name: str) -> str:
+    """What one of our parameters is called in a released checkpoint, its path joined by strokes.
+
+    >>> official_name("encoder.layers.3.mlp.2.weight")
+    'PoseEnc/layers_3/MLP2_0/Dense_1/kernel'
+    """
+    part = _longest(name, _PARTS)
+    theirs, rest = _PARTS[part], name.removeprefix(part)
+    if part.endswith(".layers"):
+        _, number, inner = rest.split(".", 2)
+        within = _longest(inner, _IN_LAYER)
+        theirs, rest = f"{theirs}/layers_{number}/{_IN_LAYER[within]}", inner.removeprefix(within)
+    *linear, leaf = rest.removeprefix(".").split(".")
+    for position in linear:  # ours counts the activations between the linear layers too
+        theirs += f"/Dense_{int(position) // 2}"
+    weight = "scale" if "LayerNorm" in theirs.rpartition("/")[2] else "kernel"
+    words = {"": "", "weight": f"/{weight}", "bias": "/bias", "scale": "/alpha"}
+    return theirs + words[leaf]
+
+
+def read_official(folder: Path) -> dict[str, Tensor]:
+    """The weights in the latest checkpoint of a folder, or in a file, by their names there.
+
+    Only the weights are held in memory, not the optimiser's state, which is twice as large. Raises UserError for
+    anything that is no such checkpoint.
+    """
+    file = _latest(folder)
+    found: dict[str, Tensor] = {}
+    try:
+        with file.open("rb") as opened:
+            unpacker = msgpack.Unpacker(opened, ext_hook=_array, strict_map_key=False, max_buffer_size=0)
+            for _ in range(unpacker.read_map_header()):
+                field = unpacker.unpack()
+                if field == WEIGHTS:
+                    found = dict(_flat(unpacker.unpack(), ""))
+                elif field in IGNORED:
+                    unpacker.skip()
+                else:
+                    raise UserError(f"{file}: '{field}' has no place in an XFactor checkpoint; {_EXPECTED}")
+    except (OSError, ValueError, RuntimeError, msgpack.UnpackException) as error:
+        raise UserError(f"{file}: cannot be read as Flax writes it ({error}); {_EXPECTED}") from error
+    if not found:
+        raise UserError(f"{file}: no weights under '{WEIGHTS}'; {_EXPECTED}")
+    return found
+
+
+def convert(folder: Path, out: Path, contexts: int) -> None:
+    """Write a released checkpoint as a model file, in single precision: half moves latents by more than 1e-3.
+
+    ``contexts`` as in `official_network`. Raises UserError for anything but such a checkpoint.
+    """
+    model, network = official_network(read_official(folder), contexts, str(folder))
+    write_model(out, network, "xfactor", model, TRAINING, torch.float32)
+
+
+def official_network(state: Mapping[str, Tensor], contexts: int, source: str) -> tuple[XFactorModel, XFactorNetwork]:
+    """The network of a released state, and its settings; every name in the state has a place.
+
+    ``contexts``: 1 for the stereo-monocular checkpoint, 5 for the multi-view one; their weights are alike in shape.
+    Raises UserError for the first name that is missing or left over, or does not fit in shape.
+    """
+    model = official_model(state, contexts, source)
+    with torch.device("meta"):
+        shell = XFactorNetwork(model)
+    theirs = {official_name(name): name for name in shell.state_dict()}
+    for key in sorted({*theirs, *state}):
+        if key not in state:
+            raise UserError(f"{source}: '{key}' is missing from this XFactor checkpoint")
+        if key not in theirs:
+            raise UserError(f"{source}: '{key}' has no place in XFactor")
+    network = XFactorNetwork(model)
+    load_exactly(network, {name: _turned(state[key], key) for key, name in theirs.items()}, source)
+    return model, network
+
+
+def official_model(state: Mapping[str, Tensor], contexts: int, source: str) -> XFactorModel:
+    """The settings of a released state: sizes from the shapes of its weights, the rest from their configurations."""
+    try:
+        values, width = state["PoseEnc/Dense_0/kernel"].shape
+        heads = state["PoseEnc/layers_0/RMSNorm_0/alpha"].shape[0]
+        pose_dim = state["PoseEnc/PoseHead_0/MLP3_0/Dense_2/kernel"].shape[1]
+        pose_tokens = state["PoseEnc/global_embed"].shape[0]
+    except (KeyError, ValueError, IndexError) as error:
+        raise UserError(f"{source}: {error} is missing from this XFactor checkpoint, or of another shape") from error
+    return XFactorModel(
+        resolution=RESOLUTION,
+        patch=round((values / 3) ** 0.5),
+        width=width,
+        heads=heads,
+        encoder_layers=_layers(state, "PoseEnc"),
+        render_layers=_layers(state, "Render"),
+        pose="latent",
+        pose_dim=pose_dim,
+        pose_tokens=pose_tokens,
+        contexts=contexts,
+        joint_encoder=False,
+        objective="transferable",
+        unmasked=UNMASKED,
+        annealed=(0.0, 0.0),
+        same_target=SAME_TARGET if contexts == 1 else SAME_TARGET_OF_SEVERAL,
+        augment=AUGMENT,
+        perceptual=PERCEPTUAL,
+    )
+
+
+def _latest(folder: Path) -> Path:
+    """The file itself, or that of the highest number; a training that goes back removes those above (clu)."""
+    if folder.is_file():
+        return folder
+    numbered = {int(found[1]): file for file in folder.glob("*.flax") if (found := re.search(r"-(\d+)$", file.stem))}
+    if not numbered:
+        raise UserError(f"no ckpt-<number>.flax in {folder}; {_EXPECTED}")
+    return numbered[max(numbered)]
+
+
+def _array(code: int, data: bytes) -> Tensor:
+    if code != _ARRAY:
+        raise ValueError(f"extension type {code} among the weights")
+    shape, kind, content = msgpack.unpackb(data, raw=True)
+    if kind not in _TYPES:
+        raise ValueError(f"weights of type {kind.decode()}")
+    return torch.frombuffer(bytearray(content), dtype=_TYPES[kind]).reshape(tuple(shape))
+
+
+def _flat(tree: Any, path: str) -> Iterator[tuple[str, Tensor]]:
+    """Arrays by the path to them, joined by strokes."""
+    if isinstance(tree, dict) and _CHUNKED in tree:
+        chunks, shape = ([tree[part][str(i)] for i in range(len(tree[part]))] for part in ("chunks", "shape"))
+        yield path, torch.cat(chunks).reshape(tuple(shape))
+    elif isinstance(tree, dict):
+        for name, below in tree.items():
+            yield from _flat(below, f"{path}/{name}" if path else str(name))
+    elif isinstance(tree, Tensor):
+        yield path, tree
+    else:
+        raise ValueError(f"'{path}' is not an array")
+
+
+def _turned(value: Tensor, key: str) -> Tensor:
+    """Their kernels are [in, out], ours [out, in]; scales of queries and keys [heads, channels], ours [heads, 1, channels]."""
+    if key.endswith("/kernel"):
+        return value.mT
+    return value[:, None] if "/RMSNorm_" in key else value
+
+
+def _layers(state: Iterable[str], network: str) -> int:
+    """How many layers; 1 where none is named, so that the first one that is missing is told."""
+    found = {name.split("/")[1] for name in state if name.startswith(f"{network}/layers_")}
+    return max(len(found), 1)
+
+
+def _longest(name: str, parts: Iterable[str]) -> str:
+    return max((part for part in parts if f"{name}.".startswith(f"{part}.")), key=len)

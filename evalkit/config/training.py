@@ -1,0 +1,89 @@
+"""From what the user typed after `evalkit train` to one validated training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from evalkit.config.compose import Root, compose_tree
+from evalkit.config.options import ComponentOptions, Options
+from evalkit.config.schema import options_of, parse
+from evalkit.errors import UserError, did_you_mean
+from evalkit.registry import Group, load
+from evalkit.training.recipe import Recipe, Strategy
+
+TRAIN = Root("train", (Group.BASELINE.value, Group.DATASET.value, "trainer", "ablation"))
+
+
+class Place(Options):
+    """Where a training starts from, where it runs, and where it lies."""
+
+    start: str | None
+    seed: int
+    device: str
+    devices: Annotated[int, Field(ge=1)]
+    strategy: Strategy
+    out: str
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """One training: whose network in which settings, by which recipe, from which frames, and where."""
+
+    baseline: str
+    model: Options
+    recipe: Recipe
+    dataset: ComponentOptions
+    place: Place
+
+    def identity(self) -> dict[str, Any]:
+        """All that the weights depend on."""
+        parts = {"model": self.model, "recipe": self.recipe, "dataset": self.dataset}
+        return {"baseline": self.baseline, "seed": self.place.seed, "start": self.place.start} | {
+            name: part.model_dump(mode="json") for name, part in parts.items()
+        }
+
+
+def compose_training(overrides: Sequence[str]) -> TrainingConfig:
+    """Compose and validate one training. Raises UserError, one line, for anything that does not fit.
+
+    The trainer may have settings of its own for a dataset (``data``): which world, which split. They hold unless
+    the user says otherwise.
+    """
+    tree = compose_tree(overrides, TRAIN)
+    own = tree["trainer"]["data"].get(tree["dataset"]["name"], {})
+    typed = {text.partition("=")[0] for text in overrides}
+    added = [f"dataset.{key}={value}" for key, value in own.items() if f"dataset.{key}" not in typed]
+    return _validated(compose_tree([*overrides, *added], TRAIN))
+
+
+def _validated(tree: dict[str, Any]) -> TrainingConfig:
+    name, trainer, ablation = str(tree["baseline"]["name"]), tree["trainer"], tree["ablation"]
+    if name not in trainer["models"]:
+        raise UserError(f"baseline={name}: this trainer has no such model{did_you_mean(name, trainer['models'])}")
+    if ablation["baseline"] not in (None, name):
+        raise UserError(f"this ablation is one of baseline={ablation['baseline']}, got baseline={name}")
+    model = merged(trainer["models"][name], ablation["model"])
+    recipe = merged(merged(trainer["recipe"], trainer["recipes"].get(name, {})), ablation["recipe"])
+    place = {key: tree[key] for key in Place.model_fields}
+    return TrainingConfig(
+        name,
+        parse(load(Group.BASELINE, name).Model, model, f"trainer.models.{name}."),
+        parse(Recipe, recipe, "trainer.recipe."),
+        parse(options_of(Group.DATASET, tree["dataset"]["name"]), tree["dataset"], "dataset."),
+        parse(Place, place),
+    )
+
+
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``, nested mappings merged alike.
+
+    >>> merged({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 4}})
+    {'a': 1, 'b': {'c': 2, 'd': 4}}
+    """
+    both = {key: merged(base[key], value) if isinstance(value, Mapping) and isinstance(base.get(key), Mapping) else value
+            for key, value in changes.items()}  # fmt: skip
+    return {**base, **both}

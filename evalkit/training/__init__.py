@@ -1,0 +1,1 @@
+"""One loop that trains any baseline which says what it loses."""
