@@ -46,7 +46,7 @@ def align_se3(render: Render, start: PoseCode, target: Tensor, options: AlignOpt
     for _ in range(options.steps):
         with torch.enable_grad():
             images = render(_moved(start, motion_exp(twist) @ w2c))
-            _loss(images, target, options).backward()  # type: ignore[no-untyped-call]
+            _loss(images, target, options).backward()
         adam.step()
         w2c = motion_exp(twist.detach()) @ w2c
         twist.data.zero_()
@@ -65,7 +65,7 @@ def align_free(render: Render, start: PoseCode, target: Tensor, options: AlignOp
         with torch.enable_grad():
             w2c = torch.linalg.inv(c2w)
             images = render(_moved(start, w2c))
-            _loss(images, target, options).backward()  # type: ignore[no-untyped-call]
+            _loss(images, target, options).backward()
         adam.step()
         adam.zero_grad()
     return images.detach(), w2c.detach()

@@ -95,7 +95,7 @@ def _own_cameras(kept: Sequence[Mapping[str, Tensor]], counts: Tensor) -> Poses 
     if CAMERAS not in kept[0]:
         return None
     flat = pad_sequence([each[CAMERAS] for each in kept], batch_first=True)
-    return Poses.of(flat.unflatten(-1, (3, 4)), counts)
+    return Poses.of(flat.view(*flat.shape[:-1], 3, 4), counts)
 
 
 def probe(

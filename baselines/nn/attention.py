@@ -21,12 +21,14 @@ class HeadNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``x`` [..., heads, tokens, channels], in float32 whatever its type."""
         wide = x.float()
-        return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps) * self.scale).to(x.dtype)
+        normal: Tensor = (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps) * self.scale).to(x.dtype)
+        return normal
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
     """[..., tokens, heads * channels] -> [..., heads, tokens, channels]."""
-    return x.unflatten(-1, (heads, -1)).transpose(-2, -3)
+    split: Tensor = x.unflatten(-1, (heads, -1))
+    return split.transpose(-2, -3)
 
 
 def merge_heads(x: Tensor) -> Tensor:
@@ -43,4 +45,5 @@ def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     if query.device.type != "cpu":
         return scaled_dot_product_attention(query, key, value)
     scores = (query * query.shape[-1] ** -0.5) @ key.mT
-    return scores.softmax(-1).to(value.dtype) @ value
+    attended: Tensor = scores.softmax(-1).to(value.dtype) @ value
+    return attended

@@ -11,7 +11,9 @@ def patchify(images: Tensor, patch: int) -> Tensor:
     if height % patch or width % patch:
         raise ValueError(f"{height} x {width} pixels cannot be cut into patches of {patch}")
     cells = images.reshape(-1, channels, height // patch, patch, width // patch, patch)
-    return cells.permute(0, 2, 4, 3, 5, 1).reshape(*lead, (height // patch) * (width // patch), patch * patch * channels)
+    return cells.permute(0, 2, 4, 3, 5, 1).reshape(
+        *lead, (height // patch) * (width // patch), patch * patch * channels
+    )
 
 
 def unpatchify(tokens: Tensor, patch: int, height: int, width: int) -> Tensor:

@@ -15,14 +15,16 @@ class GridRope(nn.Module):
             raise ValueError(f"a head of {channels} channels cannot be split into pairs on two axes")
         rates = base ** -(torch.arange(channels // 4) / (channels / 4))
         row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
-        angles = torch.cat([row.reshape(-1, 1) * rates, column.reshape(-1, 1) * rates], dim=-1)  # [tokens, channels / 2]
+        angles = torch.cat(
+            [row.reshape(-1, 1) * rates, column.reshape(-1, 1) * rates], dim=-1
+        )  # [tokens, channels / 2]
         self.register_buffer("cos", angles.cos().repeat_interleave(2, dim=-1), persistent=False)
         self.register_buffer("sin", angles.sin().repeat_interleave(2, dim=-1), persistent=False)
         self.cos: Tensor
         self.sin: Tensor
 
     def table(self, extra: int) -> Rotation:
-        """The rotation of all tokens of the grid, followed by ``extra`` tokens without a place, which stay as they are."""
+        """The rotation of all tokens of the grid, then of ``extra`` tokens without a place, which stay as they are."""
         channels = self.cos.shape[-1]
         still = self.cos.new_ones(extra, channels), self.cos.new_zeros(extra, channels)
         return Rotation(torch.cat([self.cos, still[0]]), torch.cat([self.sin, still[1]]))

@@ -17,7 +17,7 @@ NUMBERS = 13  # a 6-D rotation, a translation, focal lengths and principal point
 
 
 class CameraHead(nn.Module):
-    """Poses from pairs of the canonical camera token and another, the lens, if any, from the canonical one (section 4.2)."""
+    """Poses from pairs of the canonical camera token and another, a lens, if any, from that one (section 4.2)."""
 
     def __init__(self, width: int, resolution: int, lens: bool) -> None:
         super().__init__()

@@ -18,6 +18,8 @@ from evalkit.views import take_views
 class RayZerTrainee(Trainee):
     """The network with its objective: the clip's ends and others at random are context, the rest is rendered."""
 
+    network: RayZerNetwork
+
     def __init__(self, model: RayZerModel) -> None:
         super().__init__()
         self.model, self.network = model, RayZerNetwork(model)

@@ -1,4 +1,4 @@
-"""The supervised baseline of RayZer's Table 6: its camera stage, from scratch, on true poses (docs/protocols/probe.md)."""
+"""The supervised baseline of RayZer's Table 6 (docs/protocols/probe.md): its camera stage on true poses."""
 
 from __future__ import annotations
 

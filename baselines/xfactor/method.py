@@ -105,7 +105,8 @@ class XFactor:
         seen = scene.latents.repeat_interleave(targets, dim=0)
         poses = torch.cat([seen, latents.flatten(0, 1)[:, None]], dim=1)[:, None]  # [B T, 1, C + 1, P]
         segments = whole(len(images), self.model.grid**2, images.device)
-        return self.network.renderer(images, poses, segments).unflatten(0, (batch, targets))  # type: ignore[no-any-return]
+        rendered: Tensor = self.network.renderer(images, poses, segments)
+        return rendered.reshape(batch, targets, *rendered.shape[1:])
 
 
 def card_of(trained: Trained) -> Card:
@@ -128,4 +129,4 @@ def card_of(trained: Trained) -> Card:
 def _without(reference: Tensor, count: int) -> Tensor:
     """The positions [B, V - 1] of all views but the reference [B, 1], in order."""
     everything = torch.arange(count, device=reference.device).expand(len(reference), -1)
-    return everything[everything != reference].unflatten(0, (len(reference), count - 1))
+    return everything[everything != reference].reshape(len(reference), count - 1)

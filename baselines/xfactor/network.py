@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +22,7 @@ class Mlp(nn.Sequential):
 
     def __init__(self, *widths: int) -> None:
         layers: list[nn.Module] = []
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [linear(before, after), nn.GELU("tanh")]
         super().__init__(*layers[:-1])
 
@@ -78,7 +80,8 @@ class Layer(nn.Module):
         """Keep the shape of ``x`` [N, V, T, C]."""
         x = x + self.scales[0] * self.attention(self.before(x), rotation)
         hidden = nn.functional.gelu(self.between(x), approximate="tanh")
-        return x + self.scales[1] * self.mlp(hidden)
+        out: Tensor = x + self.scales[1] * self.mlp(hidden)
+        return out
 
 
 class PoseEncoder(nn.Module):
@@ -179,7 +182,7 @@ def unfolded(tokens: Tensor, segments: Tensor) -> Tensor:
 
 
 def rotation_of(rope: GridRope, segments: Tensor, extra: int) -> Rotation:
-    """Rotations [N * S, 1, 1, K + extra, c] of the patches of each segment, followed by ``extra`` that have no place."""
+    """Rotations [N * S, 1, 1, K + extra, c] of the patches of each segment, then of ``extra`` without a place."""
     grid = rope.cos.shape[0]
     still = torch.arange(grid, grid + extra, device=segments.device).expand(*segments.shape[:2], -1)
     tokens = torch.cat([segments, still], dim=-1).flatten(0, 1)

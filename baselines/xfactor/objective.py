@@ -24,6 +24,8 @@ QUADRANTS = tuple(combinations(range(4), 2))  # the six ways to take two of four
 class XFactorTrainee(Trainee):
     """The network with its objective; clips hold the context views and one target."""
 
+    network: XFactorNetwork
+
     def __init__(self, model: XFactorModel) -> None:
         super().__init__()
         self.model, self.network = model, XFactorNetwork(model)
@@ -59,7 +61,8 @@ class XFactorTrainee(Trainee):
     def _rendered(self, seen: Tensor, views: Tensor, segments: Tensor) -> Tensor:
         """The last view, each segment at the pose of the other."""
         poses = encoded(self.network, 2 * seen - 1, segments, self.model.joint_encoder)
-        return self.network.renderer(2 * views[:, :-1] - 1, poses.flip(1), segments)
+        image: Tensor = self.network.renderer(2 * views[:, :-1] - 1, poses.flip(1), segments)
+        return image
 
     def _augmented(self, views: Tensor, rng: np.random.Generator) -> Tensor:
         """What the pose encoder sees: colours and sharpness changed, alike in all frames of a clip."""
@@ -84,10 +87,13 @@ def pairwise(network: XFactorNetwork, images: Tensor, segments: Tensor) -> tuple
     count, views = images.shape[:2]
     pairs = torch.stack([images[:, :1].expand_as(images), images], dim=2).flatten(0, 1)  # [N V, 2, 3, H, W]
     poses, features = network.encoder(pairs, segments.repeat_interleave(views, dim=0))
-    return tuple(x[:, :, 1].unflatten(0, (count, views)).transpose(1, 2) for x in (poses, features))  # type: ignore[return-value]
+    poses, features = (x[:, :, 1].unflatten(0, (count, views)).transpose(1, 2) for x in (poses, features))
+    return poses, features
 
 
-def drawn_order(clips: int, model: XFactorModel, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def drawn_order(
+    clips: int, model: XFactorModel, rng: np.random.Generator
+) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
     """For each clip its views as reference, other context, target: positions [B, V].
 
     The target is any of them, the reference the middle one of the rest. With a small chance the target is a view
@@ -108,7 +114,9 @@ def own_pose_count(clips: int, share: float, rng: np.random.Generator) -> int:
     return min(int(clips * share + rng.random()), clips)
 
 
-def drawn_partitions(clips: int, grid: int, rng: np.random.Generator) -> np.ndarray[tuple[int, int, int], np.dtype[np.int64]]:
+def drawn_partitions(
+    clips: int, grid: int, rng: np.random.Generator
+) -> np.ndarray[tuple[int, int, int], np.dtype[np.int64]]:
     """Two quadrants of the patches of each clip, and the two others: [B, 2, grid^2 / 2]."""
     if grid % 2:
         raise ValueError(f"{grid} patches along a side cannot be halved")

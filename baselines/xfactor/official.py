@@ -1,4 +1,4 @@
-"""The released checkpoints (Flax, msgpack), read without JAX: what their names mean here. Only names are shared, no code.
+"""The released checkpoints (Flax, msgpack), read without JAX: what their names mean here. Only names are shared.
 
 `clu.checkpoint` writes a folder ``checkpoints-0`` with a file ``ckpt-<number>.flax``: a msgpack map of the state of the
 training, of which "params" holds {"PoseEnc": ..., "Render": ...}. Flax packs an array as extension type 1, holding
@@ -201,7 +201,7 @@ def _flat(tree: Any, path: str) -> Iterator[tuple[str, Tensor]]:
 
 
 def _turned(value: Tensor, key: str) -> Tensor:
-    """Their kernels are [in, out], ours [out, in]; scales of queries and keys [heads, channels], ours [heads, 1, channels]."""
+    """Kernels are [in, out] there, [out, in] here; scales of queries and keys [heads, c] there, [heads, 1, c] here."""
     if key.endswith("/kernel"):
         return value.mT
     return value[:, None] if "/RMSNorm_" in key else value

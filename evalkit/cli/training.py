@@ -25,7 +25,7 @@ from evalkit.training.trainee import Trainee
 from evalkit.weights.model_file import load_exactly, read_model, write_model
 
 WEIGHTS = "weights.safetensors"
-QUALITY = {"psnr": "dB", "rotation_deg": "° off"}  # what is worth watching beside the loss, where a trainee tells it
+QUALITY = {"psnr": " dB", "rotation_deg": "° off"}  # what is worth watching beside the loss, where a trainee tells it
 
 
 def train(overrides: Sequence[str]) -> None:
@@ -60,7 +60,10 @@ def _fabric(config: TrainingConfig) -> Fabric:
     if place.device == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda is not available here: expected cpu or auto")
     return Fabric(
-        accelerator=place.device, devices=place.devices, strategy=place.strategy.value, precision=config.recipe.precision
+        accelerator=place.device,
+        devices=place.devices,
+        strategy=place.strategy.value,
+        precision=config.recipe.precision,
     )
 
 
@@ -97,7 +100,7 @@ def _run(training: Training, config: TrainingConfig, progress: Progress) -> None
 
     def tell(done: int, numbers: Mapping[str, float]) -> None:
         rate = (done - before) * config.recipe.batch / (time.perf_counter() - since)
-        quality = [f"{numbers[name]:.1f} {unit}" for name, unit in QUALITY.items() if name in numbers]
+        quality = [f"{numbers[name]:.1f}{unit}" for name, unit in QUALITY.items() if name in numbers]
         shown = " · ".join([config.baseline, f"loss {numbers['loss']:.4f}", *quality, f"{rate:.0f} clips/s"])
         progress.update(task, completed=done, description=shown)
 

@@ -84,6 +84,8 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     >>> merged({"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 4}})
     {'a': 1, 'b': {'c': 2, 'd': 4}}
     """
-    both = {key: merged(base[key], value) if isinstance(value, Mapping) and isinstance(base.get(key), Mapping) else value
-            for key, value in changes.items()}  # fmt: skip
+    both = {
+        key: merged(base[key], value) if isinstance(value, Mapping) and isinstance(base.get(key), Mapping) else value
+        for key, value in changes.items()
+    }
     return {**base, **both}

@@ -146,7 +146,7 @@ def train(
         optimiser.param_groups[0]["lr"] = options.learning_rate * (1 + math.cos(math.pi * step / options.steps)) / 2
         optimiser.zero_grad()
         with torch.enable_grad():
-            losses(*head(inputs[batch]), true[batch], options.rescale).sum().backward()  # type: ignore[no-untyped-call]
+            losses(*head(inputs[batch]), true[batch], options.rescale).sum().backward()
         optimiser.step()
         if (step + 1) % _EVERY and step + 1 < options.steps:
             continue

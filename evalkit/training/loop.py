@@ -54,6 +54,7 @@ class Training:
                 block.compile(dynamic=True)
         module = fabric.setup_module(trainee)
         optimizer = fabric.setup_optimizers(AdamW(groups(trainee, recipe), recipe.learning_rate, recipe.betas))
+        assert isinstance(optimizer, torch.optim.Optimizer)  # of one, one comes back
         self.state = State(module, optimizer, mean)
         self.skipped = 0
 
@@ -74,7 +75,7 @@ class Training:
         self.fabric.barrier()
 
     def run(self, tell: Tell) -> None:
-        """Train to the end from where `resume` or the first weights left off; ``tell(done, numbers)`` after each step."""
+        """Train to the end, from the first weights or those that `resume` found; ``tell(done, numbers)`` each step."""
         log = Log(self.folder, self.recipe.log_every, self.state.done) if self.fabric.is_global_zero else None
         while self.state.done < self.recipe.steps:
             numbers = self.step()
@@ -122,11 +123,13 @@ class Training:
                 torch.nan_to_num_(each.grad, nan=0.0, posinf=0.0, neginf=0.0)
         limit = self.recipe.clip_norm or float("inf")
         norm = self.fabric.clip_gradients(
-            self.state.trainee, self.state.optimizer, max_norm=limit, error_if_nonfinite=False  # type: ignore[arg-type]
+            self.state.trainee, self.state.optimizer, max_norm=limit, error_if_nonfinite=False
         )
         assert norm is not None
         if not norm.isfinite():
-            raise UserError(f"the gradient of step {self.state.done} is not finite: try a lower trainer.recipe.learning_rate")
+            raise UserError(
+                f"the gradient of step {self.state.done} is not finite: try a lower trainer.recipe.learning_rate"
+            )
         return float(norm)
 
 

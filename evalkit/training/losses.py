@@ -21,5 +21,5 @@ def reconstruction(rendered: Tensor, target: Tensor, pixels: PixelLoss, perceptu
         return loss
     from evalkit.metrics.lpips import lpips
 
-    flat = (x.reshape(-1, *x.shape[-3:]).float() for x in (rendered, target))
-    return torch.add(loss, lpips(*flat, net="vgg").mean(), alpha=perceptual)
+    images, true = (x.reshape(-1, *x.shape[-3:]).float() for x in (rendered, target))
+    return torch.add(loss, lpips(images, true, net="vgg").mean(), alpha=perceptual)

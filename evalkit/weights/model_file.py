@@ -41,7 +41,7 @@ def write_model(
     training: Mapping[str, Any],
     kind: torch.dtype = torch.float16,
 ) -> None:
-    """Write the parameters and persistent buffers of ``network``, in half precision or ``kind``, with what they mean."""
+    """Write the parameters and persistent buffers of ``network`` as ``kind``, half precision, with what they mean."""
     state = {k: v.detach().to("cpu", kind).contiguous() for k, v in network.state_dict().items()}
     header = {"baseline": baseline, "model": model.model_dump(mode="json"), "training": dict(training)}
     write_atomically(file, save(state, {FORMAT: json.dumps(header)}))  # one entry: several come in random order

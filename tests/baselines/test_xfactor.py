@@ -1,18 +1,16 @@
-"""XFactor: what a half of the patches may know, what its latents mean, and what its files hold."""
+"""XFactor: what a half of the patches may know, what its latents mean, and what its ablations change."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-import msgpack
 import numpy as np
 import pytest
 import torch
 import yaml
 from torch import Tensor, nn
 from torch.nn.functional import gelu
-from typer.testing import CliRunner
 
 import evalkit
 from baselines.nn.attention import HeadNorm
@@ -22,8 +20,6 @@ from baselines.xfactor.method import TARGETS_AT_ONCE, XFactor, XFactorOptions
 from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import Layer, PoseEncoder, Renderer, ViewsAttention, XFactorNetwork, whole
 from baselines.xfactor.objective import XFactorTrainee, drawn_partitions, encoded
-from baselines.xfactor.official import official_name, official_network, read_official
-from evalkit.cli.main import app
 from evalkit.config.schema import parse
 from evalkit.errors import UserError
 from evalkit.method import Method, PoseKind
@@ -50,8 +46,6 @@ TINY: dict[str, Any] = {
     "augment": None,
     "perceptual": 0.0,
 }
-PAPER = TINY | {"resolution": 256, "patch": 16, "width": 1024, "heads": 16, "pose_dim": 256, "pose_tokens": 32}
-PAPER |= {"encoder_layers": 8, "render_layers": 8}
 SEGMENTS = torch.from_numpy(drawn_partitions(2, 4, np.random.default_rng(1)))
 ABLATIONS = sorted(Path(str(evalkit.__file__)).parent.glob("config/ablation/xfactor_*.yaml"))
 
@@ -70,9 +64,15 @@ def lively(model: XFactorModel) -> XFactorTrainee:
     return trainee
 
 
+def networks(model: XFactorModel) -> XFactorNetwork:
+    network = lively(model).network
+    assert isinstance(network, XFactorNetwork)
+    return network
+
+
 def loaded(folder: Path, model: XFactorModel) -> XFactor:
     file = folder / "weights.safetensors"
-    write_model(file, lively(model).network, "xfactor", model, {"trained_on": "noise"})
+    write_model(file, networks(model), "xfactor", model, {"trained_on": "noise"})
     return XFactor(XFactorOptions(name="xfactor", weights=str(file)), "cpu")
 
 
@@ -96,7 +96,7 @@ def only(images: Tensor, segment: int) -> Tensor:
 
 @pytest.mark.parametrize("changed", [0, 1])
 def test_pixels_of_one_half_reach_neither_latent_nor_render_of_the_other(changed: int) -> None:
-    network, images = lively(tiny()).network, 2 * clips(views=3) - 1
+    network, images = networks(tiny()), 2 * clips(views=3) - 1
     kept = 1 - changed
     with torch.no_grad():
         (before, told), (after, retold) = (network.encoder(x, SEGMENTS) for x in (images, only(images, changed)))
@@ -111,13 +111,23 @@ def test_pixels_of_one_half_reach_neither_latent_nor_render_of_the_other(changed
             assert (parts.gather(1, SEGMENTS[:, changed]) > 1e-4).all()
 
 
+@pytest.mark.parametrize("changed", [0, 1])
+def test_each_half_is_trained_at_the_pose_of_the_other(changed: int) -> None:
+    trainee, views = lively(tiny()), clips()
+    with torch.no_grad():
+        before, after = (trainee._rendered(seen, views, SEGMENTS) for seen in (views, only(views, changed)))
+    parts = patchify((before - after).abs(), 4).amax(-1)
+    assert (parts.gather(1, SEGMENTS[:, changed]) == 0).all()
+    assert (parts.gather(1, SEGMENTS[:, 1 - changed]) > 1e-4).all()
+
+
 @pytest.mark.parametrize("joint", [True, False])
 @pytest.mark.parametrize("views", [2, 3, 6])
 def test_the_reference_has_exactly_no_pose(tmp_path: Path, joint: bool, views: int) -> None:
     model = tiny(joint_encoder=joint)
     with torch.no_grad():
         for segments in (SEGMENTS, whole(2, 16, torch.device("cpu"))):
-            poses = encoded(lively(model).network, 2 * clips(views=views) - 1, segments, joint)
+            poses = encoded(networks(model), 2 * clips(views=views) - 1, segments, joint)
             assert (poses[:, :, 0] == 0).all() and (poses[:, :, 1:].abs().amax(-1) > 0.01).all()
     found = loaded(tmp_path, model).encode_poses(Views(clips(views=views), ("a", "b")), torch.tensor([[0], [1]]))
     assert found.latent is not None and found.features is not None and found.features.shape == (2, views, 64)
@@ -138,12 +148,12 @@ class Dense:
 
     def layer(self, layer: Layer, x: Tensor) -> Tensor:
         x = x + layer.scales[0] * self.attention(layer.attention, layer.before(x))
-        hidden: Tensor = layer.mlp(gelu(layer.between(x), approximate="tanh"))
-        return x + layer.scales[1] * hidden
+        hidden = layer.mlp(gelu(layer.between(x), approximate="tanh"))
+        return torch.addcmul(x, layer.scales[1], hidden)
 
     def attention(self, attention: ViewsAttention, x: Tensor) -> Tensor:
-        count, views, tokens, _ = x.shape
-        parts = attention.project(x).unflatten(-1, (6, 2, 16)).flatten(1, 2).unbind(2)  # six of [N, V T, heads, c]
+        views, tokens = x.shape[1:3]
+        parts = attention.project(x).reshape(len(x), views * tokens, 6, 2, 16).unbind(2)  # six of [N, V T, heads, c]
         norms = [norm.scale[:, 0] for norm in attention.norms if isinstance(norm, HeadNorm)]
         turned = [self.turned(parts[i], norm, views) for i, norm in zip((0, 1, 3, 4), norms, strict=True)]
         ids = self.ids.repeat(1, views)
@@ -152,12 +162,13 @@ class Dense:
         among = self.softmax(turned[0], turned[1], parts[2], alike)
         within = self.softmax(turned[2], turned[3], parts[5], alike & (view[:, None] == view))
         merged: Tensor = attention.merge(torch.cat([among, within], dim=-1))
-        return merged.unflatten(1, (views, tokens))
+        return merged.reshape(x.shape)
 
     def turned(self, x: Tensor, scale: Tensor, views: int) -> Tensor:
         x = scale * x / (x.square().mean(-1, keepdim=True) + 1e-5).sqrt()
         turn = torch.polar(torch.ones_like(self.angles), self.angles).repeat(views, 1)[:, None]
-        return torch.view_as_real(torch.view_as_complex(x.unflatten(-1, (8, 2)).contiguous()) * turn).flatten(-2)
+        pairs = torch.view_as_complex(x.reshape(*x.shape[:-1], 8, 2))
+        return torch.view_as_real(pairs * turn).flatten(-2)
 
     @staticmethod
     def softmax(query: Tensor, key: Tensor, value: Tensor, allowed: Tensor) -> Tensor:
@@ -189,7 +200,7 @@ class Dense:
 
 @pytest.mark.parametrize("views", [2, 4])
 def test_folding_by_halves_is_attention_under_a_mask(views: int) -> None:
-    network, images = lively(tiny()).network, 2 * clips(views=views) - 1
+    network, images = networks(tiny()), 2 * clips(views=views) - 1
     with torch.no_grad():
         poses, _ = network.encoder(images, SEGMENTS)
         assert torch.allclose(poses, Dense(SEGMENTS, 3).poses(network.encoder, images), atol=1e-5)
@@ -221,8 +232,9 @@ def test_samples_and_targets_do_not_depend_on_each_other(tmp_path: Path, context
 
 
 def test_sizes_are_those_of_the_released_networks() -> None:
+    sizes = {"resolution": 256, "patch": 16, "width": 1024, "heads": 16, "encoder_layers": 8, "render_layers": 8}
     with torch.device("meta"):
-        network = XFactorNetwork(parse(XFactorModel, PAPER))
+        network = XFactorNetwork(tiny(**sizes, pose_dim=256, pose_tokens=32))
     counts = [sum(each.numel() for each in part.parameters()) for part in (network.encoder, network.renderer)]
     assert counts == [148_013_312, 157_165_312]
 
@@ -248,11 +260,14 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
         optimizer.step()
         losses.append(float(numbers["loss"].detach()))
     assert losses[-1] < 0.5 * losses[0], losses
-    write_model(tmp_path / "m.safetensors", trainee.network, "xfactor", model, {})
+    network, images = trainee.network, 2 * batch - 1
+    assert isinstance(network, XFactorNetwork)
+    write_model(tmp_path / "m.safetensors", network, "xfactor", model, {})
     method = XFactor(XFactorOptions(name="xfactor", weights=str(tmp_path / "m.safetensors")), "cpu")
-    network, images = trainee.half().float().network, 2 * batch - 1
     everything = whole(len(batch), 16, batch.device)
     with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(parameter.half())
         expected = network.renderer(images[:, :1], network.encoder(images, everything)[0], everything)
     first, second = torch.zeros(4, 1, dtype=torch.long), torch.ones(4, 1, dtype=torch.long)
     assert torch.allclose(seen(method, batch, first, second)[:, 0], expected, atol=1e-6)
@@ -265,7 +280,7 @@ def test_no_motion_is_the_identity_camera_and_its_rays_are_finite() -> None:
     assert torch.allclose(moved[:, :3, :3].mT @ moved[:, :3, :3], torch.eye(3).expand(50, 3, 3), atol=1e-5)
     rays = ray_tokens(torch.cat([still.flatten(0, 1), moved]), 16, 4)
     assert rays.shape == (56, 16, 96) and rays.isfinite().all()
-    moment, direction = unpatchify(rays, 4, 16, 16).split(3, dim=1)
+    moment, direction = unpatchify(rays, 4, 16, 16).chunk(2, dim=1)
     assert (moment[:6] == 0).all() and torch.allclose(direction.norm(dim=1), torch.ones(56, 16, 16), atol=1e-5)
 
 
@@ -296,128 +311,3 @@ def test_every_ablation_learns_and_renders(tmp_path: Path, file: Path) -> None:
 
 def test_there_are_all_ablations_of_table_3_and_the_second_stage() -> None:
     assert len(ABLATIONS) == 6
-
-
-def released(width: int, patch: int, heads: int, layers: tuple[int, int], pose: int, tokens: int) -> dict[str, Any]:
-    """Names and shapes in a released checkpoint, as the authors' modules give them; nested as there."""
-
-    def dense(*widths: int) -> dict[str, Any]:
-        pairs = enumerate(zip(widths, widths[1:], strict=False))
-        return {f"Dense_{i}": {"kernel": pair, "bias": pair[1:]} for i, pair in pairs}
-
-    norm = {"scale": (width,), "bias": (width,)}
-    layer = {
-        "LayerNorm_0": {"scale": (width,)},
-        "Dense_0": {"kernel": (width, 6 * width)},
-        "Dense_1": {"kernel": (2 * width, width), "bias": (width,)},
-        "LayerNorm_1": norm,
-        "MLP2_0": dense(width, 4 * width, width),
-        **{f"RMSNorm_{i}": {"alpha": (heads, width // heads)} for i in range(4)},
-        **{f"LayerScale_{i}": {"alpha": (width,)} for i in range(2)},
-    }
-    pixels, stacks = 3 * patch**2, [{f"layers_{i}": layer for i in range(count)} for count in layers]
-    encoder = {"LayerNorm_0": norm, "global_embed": (tokens, width), **dense(pixels, width), **stacks[0]}
-    renderer = {"LayerNorm_0": norm, "MLP3_0": dense(width, 4 * width, width, pixels), **stacks[1]}
-    encoder["PoseHead_0"] = {"MLP3_0": dense(2 * width, 4 * width, width, pose)}
-    renderer |= {f"MLP2_{i}": dense(seen, 4 * width, width) for i, seen in enumerate((pixels + pose, pose))}
-    return {"PoseEnc": encoder, "Render": renderer}
-
-
-def flat(tree: Any, path: str = "") -> dict[str, Any]:
-    if not isinstance(tree, dict):
-        return {path[1:]: tree}
-    return {name: leaf for key, below in tree.items() for name, leaf in flat(below, f"{path}/{key}").items()}
-
-
-def test_every_name_of_the_released_model_has_one_place() -> None:
-    shapes = flat(released(1024, 16, 16, (8, 8), 256, 32))
-    with torch.device("meta"):
-        ours = XFactorNetwork(parse(XFactorModel, PAPER)).state_dict()
-    assert sorted(map(official_name, ours)) == sorted(shapes)
-    assert all(value.numel() == np.prod(shapes[official_name(name)]) for name, value in ours.items())
-
-
-def packed(tree: Any) -> bytes:
-    """As Flax writes a state: arrays as extension 1, scalars as 3."""
-
-    def extension(value: Any) -> msgpack.ExtType:
-        array = np.asarray(value)
-        content = msgpack.packb((array.shape, array.dtype.name, array.tobytes()), use_bin_type=True)
-        return msgpack.ExtType(1 if isinstance(value, np.ndarray) else 3, content)
-
-    return msgpack.packb(tree, default=extension, strict_types=True)  # type: ignore[no-any-return]
-
-
-def filled(tree: Any, rng: np.random.Generator) -> Any:
-    if isinstance(tree, dict):
-        return {name: filled(below, rng) for name, below in tree.items()}
-    return rng.normal(0, 0.1, tree).astype(np.float32)
-
-
-def checkpoint(folder: Path, number: int, **more: Any) -> dict[str, Any]:
-    """Write a small training state; its weights."""
-    params = filled(released(16, 64, 2, (2, 1), 8, 5), np.random.default_rng(number))
-    large = params["Render"]["MLP3_0"]["Dense_2"]["kernel"]
-    chunks = {str(i): part for i, part in enumerate(np.array_split(large.reshape(-1), 3))}
-    shape = {str(i): size for i, size in enumerate(large.shape)}
-    written = {"PoseEnc": params["PoseEnc"], "Render": dict(params["Render"])}
-    written["Render"]["MLP3_0"] = dict(params["Render"]["MLP3_0"])
-    written["Render"]["MLP3_0"]["Dense_2"] = {
-        **params["Render"]["MLP3_0"]["Dense_2"],
-        "kernel": {"__msgpack_chunked_array__": True, "shape": shape, "chunks": chunks},
-    }
-    state = {"step": number, "opt_state": {"0": {"mu": params}}, "params": written, "key": np.uint32(1)} | more
-    folder.mkdir(exist_ok=True)
-    (folder / f"ckpt-{number}.flax").write_bytes(packed(state))
-    return flat(params)
-
-
-def test_a_released_checkpoint_is_read_to_the_last_name(tmp_path: Path) -> None:
-    checkpoint(tmp_path, 9)
-    theirs = checkpoint(tmp_path, 10, lpips_params={"x": np.zeros(3)}, multi_steps=1, train_metrics={}, eval_metrics={})
-    state = read_official(tmp_path)
-    assert state.keys() == theirs.keys() and all(np.array_equal(state[key], theirs[key]) for key in theirs)
-    model, network = official_network(state, 5, "there")
-    ours = network.state_dict()
-    assert (model.patch, model.width, model.heads, model.pose_dim, model.pose_tokens) == (64, 16, 2, 8, 5)
-    assert (model.encoder_layers, model.render_layers, model.contexts, model.resolution) == (2, 1, 5, 256)
-    back = {official_name(name): value.squeeze(1) if "norms" in name else value for name, value in ours.items()}
-    assert all(torch.equal(back[key].mT if "kernel" in key else back[key], state[key]) for key in state)
-
-    bias = "Render/LayerNorm_0/bias"
-    with pytest.raises(UserError, match="'PoseEnc/aaa' has no place"):
-        official_network(state | {"PoseEnc/aaa": torch.zeros(1)}, 1, "there")
-    with pytest.raises(UserError, match=f"'{bias}' is missing"):
-        official_network({key: value for key, value in state.items() if key != bias}, 1, "there")
-    with pytest.raises(UserError, match=r"is \[3\], expected \[16\]"):
-        official_network(state | {bias: torch.zeros(3)}, 1, "there")
-
-
-def test_what_is_no_released_checkpoint_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no ckpt-<number>.flax"):
-        read_official(tmp_path)
-    checkpoint(tmp_path / "other", 1, ema={"x": 1})
-    with pytest.raises(UserError, match="'ema' has no place"):
-        read_official(tmp_path / "other")
-    file = tmp_path / "ckpt-1.flax"
-    checkpoint(tmp_path, 1)
-    whole_file = file.read_bytes()
-    for content in (b"", b"\x93\x01\x02\x03", whole_file[: len(whole_file) // 2], packed({"step": 1})):
-        file.write_bytes(content)
-        with pytest.raises(UserError, match="expected a released XFactor checkpoint"):
-            read_official(file)
-
-
-def test_converted_weights_render_as_they_are(tmp_path: Path) -> None:
-    checkpoint(tmp_path / "checkpoints-0", 3)
-    out = tmp_path / "converted.safetensors"
-    command = ["weights", "convert", "xfactor", str(tmp_path / "checkpoints-0"), "--views", "1", "--out", str(out)]
-    result = CliRunner().invoke(app, command)
-    assert result.exit_code == 0 and f"baseline.weights={out}" in result.output, result.output
-    method = XFactor(XFactorOptions(name="xfactor", weights=str(out)), "cpu")
-    _, network = official_network(read_official(tmp_path / "checkpoints-0"), 1, "there")
-    for name, value in network.state_dict().items():
-        assert torch.equal(method.network.state_dict()[name], value)
-    assert method.card.trained_on.endswith("(released)") and method.card.licence == "as released: none stated"
-    refused = CliRunner().invoke(app, ["weights", "convert", "static", *command[3:]])
-    assert isinstance(refused.exception, UserError) and "xfactor" in str(refused.exception)

@@ -212,7 +212,31 @@ def test_distances_need_one_unit_unless_they_are_rescaled(planted: Summary) -> N
 def test_each_version_prints_numbers_that_it_has(name: str) -> None:
     one = protocol(name, training={"steps": 5})
     found = summary(one, LinearMap(OPTIONS, "cpu"), load(one))
-    assert all(column.key in found.metrics for column in one.columns)
+    assert all(column.key in found.metrics for column in one.columns if not column.key.startswith("cameras."))
+    assert not any(key.startswith("cameras.") for key in found.metrics)  # a latent has none
+
+
+def test_cameras_are_also_scored_as_they_are_whatever_their_unit() -> None:
+    class FarAway(Warp):
+        """The true cameras, in a unit of its own for each clip; one in three is turned by 15 degrees."""
+
+        card = LinearMap.card
+
+        def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+            cameras = super().encode_poses(views, context).cameras
+            assert cameras is not None
+            w2c = cameras.w2c.clone()
+            w2c[..., :3, 3] *= torch.arange(3, 3 + len(w2c))[:, None, None]
+            turn = torch.from_numpy(Rotation.from_rotvec([0, 0, math.radians(15)]).as_matrix())
+            w2c[:, 0, :3, :3] = turn.to(w2c) @ w2c[:, 0, :3, :3]
+            return PoseCode(cameras=Cameras(w2c, None))
+
+    one = protocol("probe@rayzer", context=3, target=1, training={"steps": 5})
+    found = summary(one, FarAway(OPTIONS, "cpu"), load(one))
+    assert of(found, "cameras", "direct", "rotation@10") == pytest.approx(2 / 3)
+    assert of(found, "cameras", "direct", "rotation@20") == of(found, "cameras", "direct", "distance@0.1") == 1
+    assert of(found, "latent", "mlp", "distance@0.1") < 0.9
+    assert all(column.key in found.metrics for column in one.columns if "features" not in column.key)
 
 
 def test_clips_that_the_oracle_cannot_read_are_counted_and_left_out() -> None:

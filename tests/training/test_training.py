@@ -33,7 +33,8 @@ SIZES = {
 
 def tiny(baseline: str, out: Path) -> list[str]:
     sizes = [f"trainer.models.{baseline}.{key}={value}" for key, value in SIZES[baseline].items()]
-    return [f"baseline={baseline}", f"out={out}", *TINY, *sizes]
+    batch = [] if baseline == "xfactor" else [f"trainer.recipes.{baseline}.batch=4"]
+    return [f"baseline={baseline}", f"out={out}", *TINY, *sizes, *batch]
 
 
 @pytest.fixture(scope="module", autouse=True)
