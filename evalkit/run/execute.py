@@ -175,7 +175,7 @@ def execute(jobs: Sequence[Job], advance: Callable[[int, int], None]) -> list[di
     first = jobs[0]
     for job in jobs:
         if job.config.save_renders:
-            job.folder.save_renders_card(job.method.card.name, job.protocol.target_pose(job.method.card).value)
+            job.folder.save_renders_card(job.method.card, job.protocol.target_pose(job.method.card).value)
     engine = LocalEngine(first.protocol, first.dataset, [job.entry for job in jobs])
     engine.run(first.plan, first.plan.blocks(first.config.shard), advance)
     return [_finish(job) for job in jobs]

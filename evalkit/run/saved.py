@@ -95,4 +95,5 @@ def _card(folder: Path, target_pose: TargetPose | None) -> Card:
         summary=f"renders read from {folder}",
         pose=PoseKind.LATENT,
         target_poses=(source,),
+        score_region=written.get("score_region", "all"),
     )

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.files import file_name, write_atomically
+from evalkit.method import Card
 from evalkit.protocol import Sample, Value
 
 Row = dict[str, Value]
@@ -103,9 +104,10 @@ class RunFolder:
         """Whether a sample's render is on disk."""
         return (self.path / "renders" / f"{file_name(sample_id)}.safetensors").exists()
 
-    def save_renders_card(self, baseline: str, target_pose: str) -> None:
+    def save_renders_card(self, card: Card, target_pose: str) -> None:
         """Say beside the renders what made them, for whoever scores them later."""
-        self._write(f"renders/{RENDERS_CARD}", _json({"baseline": baseline, "target_pose": target_pose}))
+        said = {"baseline": card.name, "target_pose": target_pose, "score_region": card.score_region}
+        self._write(f"renders/{RENDERS_CARD}", _json(said))
 
     def save_picture(self, sample_id: str, png: bytes) -> None:
         """Keep a picture of a sample."""

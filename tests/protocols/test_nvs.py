@@ -20,6 +20,7 @@ from evalkit.errors import SampleError
 from evalkit.method import PoseCode, Scene, TargetPose
 from evalkit.protocol import RENDERS, Loaded, Sample, Value
 from evalkit.run.execute import Session, prepare
+from evalkit.run.saved import Saved, SavedOptions
 from protocols.clips import PROFILES, even_split
 from protocols.nvs import Nvs, NvsOptions
 from protocols.windows import draw_window
@@ -149,6 +150,9 @@ def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Pat
     assert everywhere["psnr"] < 20 and right["psnr"] == pytest.approx(100) and right["ssim"] == pytest.approx(1)  # type: ignore[operator]
     assert not silent and any("right half" in note for note in notes)
     assert "score_region" not in everywhere and right["score_region"] == "right_half"
+    job.folder.save_renders_card(method.card, "joint")
+    saved = SavedOptions(name="saved", dir=str(job.folder.path / "renders"), target_pose=None)
+    assert Saved(saved, "cpu").card.score_region == "right_half", "renders scored later are scored on the same half"
 
 
 def test_profiles_have_room_for_their_views() -> None:
