@@ -22,6 +22,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 
 
+FEW_STEPS = (
+    "trainer.recipe.steps=2", "trainer.recipe.save_every=2", "trainer.recipe.log_every=2",
+    "trainer.recipe.compile=false", "dataset.count=2", "dataset.length=35",
+)  # fmt: skip
+
+
 def commands(page: Path) -> list[str]:
     blocks = re.findall(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     lines = [line.split("  #")[0].strip() for block in blocks for line in block.splitlines()]
@@ -29,7 +35,9 @@ def commands(page: Path) -> list[str]:
 
 
 def quickened(command: str) -> str:
-    """The same command on fewer, smaller samples; what it parses and does stays what it is."""
+    """The same command on fewer, smaller samples, or in fewer steps; what it parses and does stays what it is."""
+    if command.startswith("evalkit train"):
+        return f"{command} {' '.join(FEW_STEPS)}"
     if not command.startswith(("evalkit run", "evalkit score")):
         return command
     command = re.sub(r"limit=\d+", "limit=2", command)

@@ -6,19 +6,17 @@ import torch
 from torch import Tensor, nn
 
 from baselines.nn.patches import patchify
-from baselines.nn.transformer import normal_linears
+from baselines.nn.transformer import deviation, normal_linears
 from baselines.rayzer.cameras import NUMBERS, camera_numbers
 from baselines.rayzer.model import RayZerModel
 from evalkit.geometry.plucker import plucker_rays
 from evalkit.method import PoseCode
 
-DEVIATION = 0.02
-
 
 def pose_tokens(model: RayZerModel) -> nn.Module:
     """A module from a PoseCode [B, V] to tokens [B, V, n, width]: one a patch for rays, else one a view."""
     module: nn.Module = {"se3_rays": RayTokens, "se3_mlp": CameraToken, "latent": LatentToken}[model.pose](model)
-    normal_linears(module.modules(), DEVIATION)
+    normal_linears(module.modules(), deviation(model.width))
     return module
 
 

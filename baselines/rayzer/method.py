@@ -13,7 +13,7 @@ from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee
 from baselines.rayzer.poses import ClipPoses, in_canonical_frame, in_reference_frame
 from baselines.rayzer.supervised import SupervisedRayZer
-from baselines.rayzer.weights import Trained, read_weights
+from baselines.rayzer.weights import RayZerWeights, read_weights
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose, reference_of
@@ -106,7 +106,7 @@ class RayZer:
         return self.network.render(scene.tokens, in_canonical_frame(poses, scene.reference, scene.lens)).float()
 
 
-def card_of(trained: Trained) -> Card:
+def card_of(trained: RayZerWeights) -> Card:
     """What these weights need, saw, and can be asked for.
 
     Where poses of the context alone are called for, the context's number must be one of the clips' that were trained

@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from baselines.nn.patches import patchify, unpatchify
 from baselines.nn.position import sincos_1d, sincos_2d
-from baselines.nn.transformer import Stack, normal_linears
+from baselines.nn.transformer import Stack, deviation, normal_linears
 from baselines.rayzer.cameras import CameraHead
-from baselines.rayzer.conditioning import DEVIATION, pose_tokens
+from baselines.rayzer.conditioning import pose_tokens
 from baselines.rayzer.model import RayZerModel
 from evalkit.method import PoseCode
 
@@ -33,7 +33,7 @@ class RayZerNetwork(nn.Module):
             self.camera_head = CameraHead(width, model.resolution, lens=model.objective == "images")
         if model.objective == "images":
             self._build_scene(model)
-        normal_linears((self.embed_patches, *self.embed_place, *self.embed_rank), DEVIATION)
+        normal_linears((self.embed_patches, *self.embed_place, *self.embed_rank), deviation(width))
 
     def _build_scene(self, model: RayZerModel) -> None:
         width = model.width
@@ -107,7 +107,7 @@ class Renderer(nn.Module):
         self.pixels = nn.Sequential(
             nn.LayerNorm(model.width, bias=False), nn.Linear(model.width, 3 * model.patch**2, bias=False), nn.Sigmoid()
         )
-        normal_linears(self.pixels, DEVIATION)
+        normal_linears(self.pixels, deviation(model.width))
 
     def forward(self, scene: Tensor, poses: PoseCode) -> Tensor:
         """[B, scene tokens, width] and poses [B, T] -> [B, T, 3, H, W]."""
@@ -127,8 +127,8 @@ class Renderer(nn.Module):
 
 
 def _learnt(*shape: int) -> nn.Parameter:
-    """Learnt tokens, which start from N(0, DEVIATION^2)."""
-    return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=DEVIATION))
+    """Learnt tokens [..., width], which start from a normal distribution of `deviation`."""
+    return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=deviation(shape[-1])))
 
 
 def _mlp(width: int) -> nn.Sequential:

@@ -14,9 +14,10 @@ from evalkit.config.options import ComponentOptions
 from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose
 from evalkit.training.trainee import Trainee
 from evalkit.views import Views
-from evalkit.weights.model_file import load_exactly, read_model, settings_of
+from evalkit.weights.model_file import Trained, read_trained
 
 NAME = "rust"
+SHIPPED = Path(__file__).with_name("mini.safetensors")
 QUERIES = 2**15  # pixels decoded at a time, so that memory does not grow with resolution, views and samples
 
 
@@ -33,14 +34,9 @@ class Rust:
     Model = RustModel
 
     def __init__(self, options: RustOptions, device: str) -> None:
-        file = Path(__file__).with_name("mini.safetensors") if options.weights == "mini" else Path(options.weights)
-        read = read_model(file, NAME)
-        self.model = settings_of(read, RustModel, file)
-        self.network = RustNetwork(self.model)
-        load_exactly(self.network, read.weights, str(file))
-        self.network.to(device).eval()
-        about = {key: str(read.training.get(key, "not said")) for key in ("trained_on", "licence")}
-        self.card = card_of(self.model, read.digest, about["trained_on"], about["licence"])
+        trained = read_trained(options.weights, NAME, RustModel, RustNetwork, SHIPPED)
+        self.model, self.card = trained.model, card_of(trained)
+        self.network = trained.network.to(device).eval()
 
     @staticmethod
     def trainee(model: RustModel) -> Trainee:
@@ -79,8 +75,9 @@ class Rust:
         return torch.cat(parts).T.reshape(3, size, size)
 
 
-def card_of(model: RustModel, digest: str, trained_on: str, licence: str) -> Card:
-    """What a RUST of these settings declares."""
+def card_of(trained: Trained[RustModel, RustNetwork]) -> Card:
+    """What these weights need, saw, and can be asked for."""
+    model = trained.model
     return Card(
         name=NAME,
         summary=f"set-latent scene, pose of {model.latent} numbers from the left half of a view",
@@ -88,9 +85,9 @@ def card_of(model: RustModel, digest: str, trained_on: str, licence: str) -> Car
         target_poses=(TargetPose.JOINT, TargetPose.CONTEXT_ONLY, TargetPose.TRANSFER),
         context_views=frozenset(model.contexts),
         resolution=model.resolution,
-        weights=digest,
-        trained_on=trained_on,
-        licence=licence,
+        weights=trained.digest,
+        trained_on=trained.trained_on,
+        licence=trained.licence,
         paper="arXiv 2211.14306",
         score_region="right_half",
     )

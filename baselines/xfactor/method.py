@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 
 from baselines.xfactor.model import XFactorModel
-from baselines.xfactor.network import whole
+from baselines.xfactor.network import XFactorNetwork, whole
 from baselines.xfactor.objective import XFactorTrainee, pairwise
 from baselines.xfactor.official import convert
-from baselines.xfactor.weights import Trained, read_weights
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose, reference_of
 from evalkit.training.trainee import Trainee
 from evalkit.views import Views, take_views
+from evalkit.weights.model_file import Trained, read_trained
 
+SHIPPED = Path(__file__).with_name("mini.safetensors")
 TARGETS_AT_ONCE = 8  # renders a pass, so that memory does not grow with the number of targets
 
 
@@ -44,7 +45,7 @@ class XFactor:
     Options, Model = XFactorOptions, XFactorModel
 
     def __init__(self, options: XFactorOptions, device: str) -> None:
-        trained = read_weights(options.weights)
+        trained = read_trained(options.weights, "xfactor", XFactorModel, XFactorNetwork, SHIPPED)
         self.model, self.card = trained.model, card_of(trained)
         self.network = trained.network.to(device).eval().requires_grad_(False)
 
@@ -109,7 +110,7 @@ class XFactor:
         return rendered.reshape(batch, targets, *rendered.shape[1:])
 
 
-def card_of(trained: Trained) -> Card:
+def card_of(trained: Trained[XFactorModel, XFactorNetwork]) -> Card:
     """What these weights need, saw, and can be asked for."""
     model = trained.model
     return Card(

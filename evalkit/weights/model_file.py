@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from pydantic import ValidationError
@@ -20,6 +20,7 @@ from evalkit.errors import UserError
 from evalkit.files import write_atomically
 
 Model = TypeVar("Model", bound=Options)
+Network = TypeVar("Network", bound=nn.Module)
 FORMAT = "evalkit-model-1"
 
 
@@ -31,6 +32,17 @@ class ModelFile:
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     digest: str
+
+
+@dataclass(frozen=True)
+class Trained(Generic[Model, Network]):
+    """A network with its settings, and what a card says about its weights."""
+
+    model: Model
+    network: Network
+    digest: str
+    trained_on: str
+    licence: str
 
 
 def write_model(
@@ -64,12 +76,23 @@ def read_model(file: Path, baseline: str) -> ModelFile:
     return ModelFile(weights, header["model"], header["training"], digest)
 
 
-def settings_of(read: ModelFile, kind: type[Model], file: Path) -> Model:
-    """The model's settings, validated."""
+def read_trained(
+    weights: str, baseline: str, kind: type[Model], build: Callable[[Model], Network], shipped: Path
+) -> Trained[Model, Network]:
+    """The network that ``weights`` stands for: ``mini`` for the file that is shipped, else the path of one.
+
+    Raises UserError where the file is another than expected, or its settings are not those of this version.
+    """
+    file = shipped if weights == "mini" else Path(weights)
+    read = read_model(file, baseline)
     try:
-        return kind.model_validate_json(json.dumps(read.model))
+        model = kind.model_validate_json(json.dumps(read.model))
     except ValidationError as error:
         raise UserError(f"{file}: its settings are not those of this version ({error.errors()[0]['msg']})") from error
+    network = build(model)
+    load_exactly(network, read.weights, str(file))
+    about = {key: str(read.training.get(key, "not said")) for key in ("trained_on", "licence")}
+    return Trained(model, network, read.digest, about["trained_on"], about["licence"])
 
 
 def load_exactly(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
