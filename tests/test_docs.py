@@ -41,7 +41,8 @@ def quickened(command: str) -> str:
     if not command.startswith(("evalkit run", "evalkit score")):
         return command
     command = re.sub(r"limit=\d+", "limit=2", command)
-    return command + ("" if "limit=" in command else " limit=2") + " protocol.resolution=64"
+    size = "" if "baseline=xfactor" in command else " protocol.resolution=64"  # that of the small weights is theirs
+    return command + ("" if "limit=" in command else " limit=2") + size
 
 
 def words(command: str) -> list[str]:

@@ -32,6 +32,16 @@ def train(overrides: Sequence[str]) -> None:
     """Train one model to the end of its recipe, from where an earlier process was stopped if there was one."""
     config = compose_training(overrides)
     torch.set_flush_denormal(True)  # tiny numbers of a young network cost a CPU a hundred times an ordinary one
+    try:
+        _train(config)
+    except KeyboardInterrupt:
+        typer.echo("evalkit: stopped; the same command goes on from the last checkpoint", err=True)
+        raise typer.Exit(130) from None
+    finally:
+        torch.set_flush_denormal(False)
+
+
+def _train(config: TrainingConfig) -> None:
     fabric = _fabric(config)
     fabric.launch()
     folder = Path(config.place.out, config.baseline, config.dataset.name, digest_of(config.identity())[:12])
@@ -39,14 +49,10 @@ def train(overrides: Sequence[str]) -> None:
     text = yaml.safe_dump(config.identity(), sort_keys=False)
     write_atomically(folder / "config.yaml", text.encode(), str(fabric.global_rank))
     trainee = _trainee(config)
-    try:
-        with _progress(disabled=not fabric.is_global_zero) as progress:
-            pool = _pool(config, fabric, progress, trainee.needs_cameras)
-            training = Training(fabric, trainee, config.recipe, pool, config.place.seed, folder)
-            _run(training, config, progress)
-    except KeyboardInterrupt:
-        typer.echo("evalkit: stopped; the same command goes on from the last checkpoint", err=True)
-        raise typer.Exit(130) from None
+    with _progress(disabled=not fabric.is_global_zero) as progress:
+        pool = _pool(config, fabric, progress, trainee.needs_cameras)
+        training = Training(fabric, trainee, config.recipe, pool, config.place.seed, folder)
+        _run(training, config, progress)
     if fabric.is_global_zero:
         about = {"trained_on": _trained_on(config), "licence": "Apache-2.0", "config": config.identity()}
         write_model(folder / WEIGHTS, training.best().network, config.baseline, config.model, about)

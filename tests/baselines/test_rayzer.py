@@ -54,8 +54,6 @@ def moving(model: RayZerModel) -> RayZerTrainee:
     torch.manual_seed(0)
     trainee = RayZerTrainee(model)
     with torch.no_grad():
-        for parameter in trainee.parameters():
-            parameter.mul_(4)
         if model.pose != "latent":
             for parameter in trainee.network.camera_head.parameters():
                 parameter.normal_(std=0.1)
