@@ -43,7 +43,7 @@ class FidOptions(TransferOptions):
 
 
 class Fid:
-    """Renders of scene B at clip A's poses against real frames of B, as two sets: FID and KID."""
+    """Renders of scene B at clip A's poses against real frames of B, as two sets: FID and KID (XFactor, Table 1)."""
 
     Options = FidOptions
     name, version, uses_oracle = "fid", "1", False
