@@ -11,13 +11,17 @@ import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
 FILE = "log.csv"
+WORK = "tflop"  # of the numbers of a step, its operations on one device, in 10^12
 
 
 class Log:
-    """Means over every ``every`` steps; a training that goes on first drops what it is going to do again."""
+    """Means over every ``every`` steps; a training that goes on first drops what it is going to do again.
 
-    def __init__(self, folder: Path, every: int, done: int) -> None:
-        self.file, self.every = folder / FILE, every
+    ``peak``: what the device does at best, in 10^12 operations a second, where that is known.
+    """
+
+    def __init__(self, folder: Path, every: int, done: int, peak: float | None) -> None:
+        self.file, self.every, self.peak = folder / FILE, every, peak
         self.recent: list[Mapping[str, float]] = []
         self.since = time.perf_counter()
         self._drop_after(done)
@@ -30,7 +34,11 @@ class Log:
             return
         row = {name: float(np.mean([each[name] for each in self.recent])) for name in numbers}
         now = time.perf_counter()
-        row["clips_per_second"] = clips * len(self.recent) / (now - self.since)
+        rate = len(self.recent) / (now - self.since)
+        row["clips_per_second"] = clips * rate
+        row["tflop_per_second"] = row.pop(WORK) * rate
+        if self.peak is not None:
+            row["share_of_peak"] = row["tflop_per_second"] / self.peak
         self.recent, self.since = [], now
         new = not self.file.exists()
         with self.file.open("a", newline="") as file:

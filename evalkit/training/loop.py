@@ -15,9 +15,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from evalkit.errors import UserError
 from evalkit.seeds import generator
-from evalkit.training.log import Log
+from evalkit.training.log import WORK, Log
 from evalkit.training.pool import Pool
 from evalkit.training.recipe import Recipe
+from evalkit.training.throughput import operations, peak
 from evalkit.training.trainee import LOSS, Trainee
 
 CHECKPOINT = "checkpoint.ckpt"
@@ -57,6 +58,7 @@ class Training:
         assert isinstance(optimizer, torch.optim.Optimizer)  # of one, one comes back
         self.state = State(module, optimizer, mean)
         self.skipped = 0
+        self.operations: dict[int, float] = {}  # of a step, by the number of views
 
     def resume(self) -> None:
         """Go on where a process that was stopped has saved, if one has."""
@@ -76,7 +78,8 @@ class Training:
 
     def run(self, tell: Tell) -> None:
         """Train to the end, from the first weights or those that `resume` found; ``tell(done, numbers)`` each step."""
-        log = Log(self.folder, self.recipe.log_every, self.state.done) if self.fabric.is_global_zero else None
+        most = peak(self.fabric.device)
+        log = Log(self.folder, self.recipe.log_every, self.state.done, most) if self.fabric.is_global_zero else None
         while self.state.done < self.recipe.steps:
             numbers = self.step()
             if log is not None:
@@ -100,6 +103,9 @@ class Training:
         clips = self.pool.draw(share, views, recipe.clips.window(progress, views), recipe.clips, rng)
         for group in self.state.optimizer.param_groups:
             group["lr"] = recipe.rate(done)
+        if views not in self.operations:
+            apart = generator("training operations", views)
+            self.operations[views] = operations(lambda: self.state.trainee(clips, apart, progress))
         losses: dict[str, Tensor] = self.state.trainee(clips, rng, progress)
         self.fabric.backward(losses[LOSS])
         norm = self._norm()
@@ -112,7 +118,8 @@ class Training:
             self.state.mean.update_parameters(self.plain)
         self.state.done += 1
         numbers = {name: float(value.detach()) for name, value in losses.items()}
-        return {**numbers, "gradient": norm, "rate": recipe.rate(done), "skipped": float(self.skipped)}
+        own = {"gradient": norm, "rate": recipe.rate(done), "skipped": float(self.skipped)}
+        return {**numbers, **own, WORK: self.operations[views]}
 
     def _norm(self) -> float:
         """Length of the gradient, made to fit the recipe."""
