@@ -5,14 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from baselines.nn.rotations import rotation_from_6d, six_d_from_rotation
+from baselines.nn.rotations import IDENTITY, rigid_from_nine, six_d_from_rotation
 from baselines.nn.transformer import normal_linears
 from evalkit.geometry.se3 import invert
 from evalkit.views import Cameras
 
 HEAD_DEVIATION = 1e-3
 FOCAL_BIAS = 1.25  # in widths: a field of view of 43.6 degrees before training
-IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)  # a 6-D rotation and a translation
 NUMBERS = 13  # a 6-D rotation, a translation, focal lengths and principal point
 
 
@@ -38,10 +37,7 @@ class CameraHead(nn.Module):
         views = tokens.shape[1]
         pairs = torch.cat([tokens[:, canonical : canonical + 1].expand_as(tokens), tokens], dim=-1)
         others = torch.arange(views, device=tokens.device) != canonical
-        pose = self.pose(pairs) * others[:, None] + tokens.new_tensor(IDENTITY)
-        top = torch.cat([rotation_from_6d(pose[..., :6]), pose[..., 6:, None]], dim=-1)
-        bottom = tokens.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
-        return torch.cat([top, bottom], dim=-2)
+        return rigid_from_nine(self.pose(pairs) * others[:, None])
 
     def _intrinsics(self, tokens: Tensor, canonical: int) -> Tensor:
         focal: Tensor = self.resolution * (self.focal(tokens[:, canonical]) + FOCAL_BIAS)[..., None]  # [B, 1, 1]

@@ -17,7 +17,7 @@ from torch import Tensor
 from baselines.rayzer.model import RayZerModel, Split
 from baselines.rayzer.network import RayZerNetwork
 from evalkit.errors import UserError
-from evalkit.weights.model_file import load_exactly
+from evalkit.weights.model_file import load_exactly, longest_part
 
 # ours -> theirs, up to the next dot
 _PARTS = {
@@ -52,11 +52,11 @@ RESOLUTION, SPLIT = 256, Split(16, 8)  # of the released configuration; no weigh
 
 def official_name(name: str) -> str:
     """What one of our parameters is called in a released checkpoint."""
-    part = _longest(name, _PARTS)
+    part = longest_part(name, _PARTS)
     rest = name.removeprefix(part)
     if part.endswith(".blocks"):
         _, number, inner = rest.split(".", 2)
-        within = _longest(inner, _IN_BLOCK)
+        within = longest_part(inner, _IN_BLOCK)
         rest = f".{number}.{_IN_BLOCK[within]}{inner.removeprefix(within)}"
     return _PARTS[part] + rest
 
@@ -125,10 +125,6 @@ def official_model(state: Mapping[str, Tensor], source: str) -> RayZerModel:
 
 def _layers(state: Iterable[str], stack: str) -> int:
     return len({name.split(".")[1] for name in state if name.startswith(f"{stack}.")})
-
-
-def _longest(name: str, parts: Iterable[str]) -> str:
-    return max((part for part in parts if f"{name}.".startswith(f"{part}.")), key=len)
 
 
 def _fit(value: Tensor, shape: torch.Size) -> Tensor:

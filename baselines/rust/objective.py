@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from baselines.nn.cross import CrossBlock
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork, halves_of
+from evalkit.metrics.named import MIN_MSE
 from evalkit.training.clips import Clips
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
 
 Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
-MIN_MSE = 1e-10
 
 
 class RustTrainee(Trainee):

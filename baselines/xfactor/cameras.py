@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from baselines.nn.patches import patchify
-from baselines.nn.rotations import rotation_from_6d
+from baselines.nn.rotations import rigid_from_nine
 from evalkit.geometry.plucker import plucker_rays
+from evalkit.geometry.se3 import invert
 
 CAMERA = 9  # a 6-D rotation and a translation, as differences from the identity
 FOCAL = 1.0  # in widths; the paper's text does not say, and only ratios to it can be learnt
@@ -15,10 +16,7 @@ FOCAL = 1.0  # in widths; the paper's text does not say, and only ratios to it c
 
 def camera_of(poses: Tensor) -> Tensor:
     """Camera-to-reference matrices [..., 4, 4] of raw poses [..., 9]; zeros mean the identity."""
-    columns = poses[..., :6].float() + poses.new_tensor([1.0, 0, 0, 0, 1, 0]).float()
-    matrix = torch.eye(4, device=poses.device).repeat(*poses.shape[:-1], 1, 1)
-    top = torch.cat([rotation_from_6d(columns), poses[..., 6:, None].float()], dim=-1)
-    return torch.cat([top, matrix[..., 3:, :]], dim=-2)
+    return rigid_from_nine(poses.float())
 
 
 def ray_tokens(c2w: Tensor, resolution: int, patch: int) -> Tensor:
@@ -27,5 +25,5 @@ def ray_tokens(c2w: Tensor, resolution: int, patch: int) -> Tensor:
     focal = FOCAL * resolution
     lens = c2w.new_tensor([[focal, 0, half], [0, focal, half], [0, 0, 1]])
     with torch.autocast(c2w.device.type, enabled=False):
-        rays = plucker_rays(torch.linalg.inv(c2w), lens.expand(*c2w.shape[:-2], 3, 3), resolution, resolution)
+        rays = plucker_rays(invert(c2w), lens.expand(*c2w.shape[:-2], 3, 3), resolution, resolution)
     return patchify(rays, patch)

@@ -20,7 +20,7 @@ from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import XFactorNetwork
 from evalkit.data.augment import AugmentOptions
 from evalkit.errors import UserError
-from evalkit.weights.model_file import load_exactly, write_model
+from evalkit.weights.model_file import load_exactly, longest_part, write_model
 
 WEIGHTS = "params"
 # The optimiser, the frozen network of their perceptual loss, counters and means: nothing is rendered with them.
@@ -68,11 +68,11 @@ def official_name(name: str) -> str:
     >>> official_name("encoder.layers.3.mlp.2.weight")
     'PoseEnc/layers_3/MLP2_0/Dense_1/kernel'
     """
-    part = _longest(name, _PARTS)
+    part = longest_part(name, _PARTS)
     theirs, rest = _PARTS[part], name.removeprefix(part)
     if part.endswith(".layers"):
         _, number, inner = rest.split(".", 2)
-        within = _longest(inner, _IN_LAYER)
+        within = longest_part(inner, _IN_LAYER)
         theirs, rest = f"{theirs}/layers_{number}/{_IN_LAYER[within]}", inner.removeprefix(within)
     *linear, leaf = rest.removeprefix(".").split(".")
     for position in linear:  # ours counts the activations between the linear layers too
@@ -211,7 +211,3 @@ def _layers(state: Iterable[str], network: str) -> int:
     """How many layers; 1 where none is named, so that the first one that is missing is told."""
     found = {name.split("/")[1] for name in state if name.startswith(f"{network}/layers_")}
     return max(len(found), 1)
-
-
-def _longest(name: str, parts: Iterable[str]) -> str:
-    return max((part for part in parts if f"{name}.".startswith(f"{part}.")), key=len)

@@ -6,20 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
-from evalkit.cli.console import console
+from evalkit.cli.console import console, progress_bar
 from evalkit.cli.tables import print_tables
 from evalkit.config.compose import compose_runs, with_controls
 from evalkit.errors import Unsupported, UserError
@@ -48,7 +38,7 @@ def _execute_all(jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:
     """Run all jobs with a progress bar; returns those that are complete, with their summaries."""
     finished: list[tuple[Job, dict[str, Any]]] = []
     try:
-        with _progress() as progress:
+        with progress_bar(_RateColumn()) as progress:
             for group in passes(jobs):
                 tasks = [_task(progress, job) for job in group]
                 summaries = execute(group, lambda index, count, tasks=tasks: progress.advance(tasks[index], count))  # type: ignore[misc]
@@ -94,16 +84,3 @@ class _RateColumn(ProgressColumn):
         if not speed:
             return Text("", style="dim")
         return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        _RateColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console(),
-    )

@@ -10,10 +10,10 @@ import torch
 import typer
 import yaml
 from lightning_fabric import Fabric
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress
 
 from evalkit.cache import cache_folder
-from evalkit.cli.console import console
+from evalkit.cli.console import console, progress_bar
 from evalkit.config.training import TrainingConfig, compose_training
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
@@ -49,7 +49,7 @@ def _train(config: TrainingConfig) -> None:
     text = yaml.safe_dump(config.identity(), sort_keys=False)
     write_atomically(folder / "config.yaml", text.encode(), str(fabric.global_rank))
     trainee = _trainee(config)
-    with _progress(disabled=not fabric.is_global_zero) as progress:
+    with progress_bar(disabled=not fabric.is_global_zero) as progress:
         pool = _pool(config, fabric, progress, trainee.needs_cameras)
         training = Training(fabric, trainee, config.recipe, pool, config.place.seed, folder)
         _run(training, config, progress)
@@ -118,10 +118,3 @@ def _trained_on(config: TrainingConfig) -> str:
     options = config.dataset.model_dump(mode="json", exclude={"name", "profile"})
     settings = " ".join(f"{key}={value}" for key, value in options.items())
     return f"{config.dataset.name} {settings}, {config.recipe.steps * config.recipe.batch} clips"
-
-
-def _progress(disabled: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), console=console(), disable=disabled,
-    )  # fmt: skip

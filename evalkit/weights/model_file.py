@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -93,6 +93,15 @@ def read_trained(
     load_exactly(network, read.weights, str(file))
     about = {key: str(read.training.get(key, "not said")) for key in ("trained_on", "licence")}
     return Trained(model, network, read.digest, about["trained_on"], about["licence"])
+
+
+def longest_part(name: str, parts: Iterable[str]) -> str:
+    """Of ``parts``, each a name up to some dot, the longest that ``name`` begins with.
+
+    >>> longest_part("layers.0.norm", ["layers", "layers.0"])
+    'layers.0'
+    """
+    return max((part for part in parts if f"{name}.".startswith(f"{part}.")), key=len)
 
 
 def load_exactly(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
