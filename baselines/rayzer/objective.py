@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from baselines.rayzer.model import RayZerModel, Split
+from baselines.nn.transformer import Block
+from baselines.rayzer.model import RayZerModel
 from baselines.rayzer.network import RayZerNetwork
 from evalkit.metrics.image import psnr
-from evalkit.training.clips import Clips
+from evalkit.training.clips import Clips, drawn_roles
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
@@ -28,12 +31,16 @@ class RayZerTrainee(Trainee):
         """The views of one of the splits, each as likely as any other."""
         return self.model.splits[rng.integers(len(self.model.splits))].views
 
+    def repeated(self) -> Iterable[nn.Module]:
+        """The blocks of all three transformers."""
+        return (each for each in self.network.modules() if isinstance(each, Block))
+
     def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Render the targets of each clip from its context; see `Trainee`."""
         images = clips.images
         possible = [split for split in self.model.splits if split.views == images.shape[1]]
         split = possible[rng.integers(len(possible))]
-        context, target = (x.to(images.device) for x in drawn_split(len(images), split, rng))
+        context, target = (x.to(images.device) for x in drawn_roles(len(images), split.views, split.targets, rng))
         rendered = reconstructed(self.network, images, context, target)
         truth = take_views(images, target)
         loss = reconstruction(rendered, truth, self.model.pixel, self.model.perceptual)
@@ -51,12 +58,3 @@ def reconstructed(network: RayZerNetwork, clips: Tensor, context: Tensor, target
         poses = network.encode_poses(tokens)
         scene = network.encode_scene(seen, poses.take(context))
     return network.render(scene, poses.take(target))
-
-
-def drawn_split(clips: int, split: Split, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Positions of context [B, C] and targets [B, T] in temporal order; first and last view are always context."""
-    inner = 1 + rng.random((clips, split.views - 2)).argsort(axis=1)
-    ends = np.broadcast_to([0, split.views - 1], (clips, 2))
-    drawn = np.concatenate([ends, inner], axis=1)
-    context, target = np.sort(drawn[:, : split.contexts]), np.sort(drawn[:, split.contexts :])
-    return torch.from_numpy(context), torch.from_numpy(target)

@@ -16,7 +16,7 @@ from baselines.nn.cross import CrossBlock
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork, halves_of
 from evalkit.metrics.named import MIN_MSE
-from evalkit.training.clips import Clips
+from evalkit.training.clips import Clips, drawn_roles
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
@@ -49,9 +49,9 @@ class RustTrainee(Trainee):
         context, target = drawn_roles(count, images.shape[1], self.model.targets, rng)
         right = rng.integers(2, size=target.shape)
         pixels = torch.from_numpy(drawn_pixels(right, self.model, rng)).to(device)
-        targets = take_views(images, torch.from_numpy(target))
+        targets = take_views(images, target.to(device))
         seen_right = torch.from_numpy(right == 1).to(device)
-        scene = self.network.scene(take_views(images, torch.from_numpy(context)))
+        scene = self.network.scene(take_views(images, context.to(device)))
         pose = self.network.pose(halves_of(targets, seen_right), seen_right, scene)
         colours = self.network.colours(pose.latent, pixels, scene)
         truth = targets.flatten(3).gather(3, pixels[:, :, None].expand(-1, -1, 3, -1)).transpose(2, 3)
@@ -60,17 +60,6 @@ class RustTrainee(Trainee):
             LOSS: reconstruction(colours, truth, self.model.pixel_loss, 0.0),
             "psnr": -10 * error.clamp(min=MIN_MSE).log10().mean(),
         }
-
-
-def drawn_roles(clips: int, views: int, targets: int, rng: np.random.Generator) -> tuple[Integers, Integers]:
-    """Positions of the context views [B, views - targets] and of the targets [B, targets], both in temporal order.
-
-    The first and the last view are context.
-    """
-    inner = rng.permuted(np.tile(np.arange(1, views - 1), (clips, 1)), axis=1)
-    target, others = np.sort(inner[:, :targets], axis=1), np.sort(inner[:, targets:], axis=1)
-    first, last = np.zeros((clips, 1), dtype=np.int64), np.full((clips, 1), views - 1)
-    return np.concatenate([first, others, last], axis=1), target
 
 
 def drawn_pixels(right: Integers, model: RustModel, rng: np.random.Generator) -> Integers:

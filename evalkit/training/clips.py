@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -32,3 +33,14 @@ def mirrored_cameras(w2c: Tensor) -> Tensor:
     """
     sign = w2c.new_tensor([-1.0, 1.0, 1.0, 1.0])
     return sign[:, None] * w2c * sign
+
+
+def drawn_roles(clips: int, views: int, targets: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    """Positions of the context views [B, views - targets] and of the targets [B, targets], both in temporal order.
+
+    The first and the last view are context, of the others a random part.
+    """
+    inner = 1 + rng.random((clips, views - 2)).argsort(axis=1)
+    ends = np.broadcast_to([0, views - 1], (clips, 2))
+    context = np.concatenate([ends, inner[:, targets:]], axis=1)
+    return torch.from_numpy(np.sort(context, axis=1)), torch.from_numpy(np.sort(inner[:, :targets], axis=1))

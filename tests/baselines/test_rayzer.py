@@ -14,7 +14,7 @@ from baselines.nn.rotations import rotation_from_6d, six_d_from_rotation
 from baselines.rayzer.method import RayZer, RayZerOptions
 from baselines.rayzer.model import RayZerModel, Split
 from baselines.rayzer.network import RayZerNetwork
-from baselines.rayzer.objective import RayZerTrainee, drawn_split, reconstructed
+from baselines.rayzer.objective import RayZerTrainee, reconstructed
 from baselines.rayzer.official import official_name, official_network
 from evalkit.config.schema import parse
 from evalkit.errors import UserError
@@ -214,13 +214,7 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
     assert torch.allclose(seen(method, batch, CONTEXT, TARGET), expected, atol=1e-5)
 
 
-def test_first_and_last_view_are_always_context() -> None:
-    context, target = drawn_split(200, Split(4, 3), np.random.default_rng(0))
-    assert (context[:, 0] == 0).all() and (context[:, -1] == 6).all()
-    assert (context.diff(dim=1) > 0).all() and (target.diff(dim=1) > 0).all()
-    assert torch.equal(torch.cat([context, target], 1).sort(1).values, torch.arange(7).expand(200, -1))
-    counts = torch.bincount(target.flatten(), minlength=7)[1:6]
-    assert counts.min() > 90 and counts.max() < 150  # 120 each, were it exact
+def test_a_step_has_the_views_of_one_of_the_splits() -> None:
     assert {RayZerTrainee(tiny()).views(np.random.default_rng(seed)) for seed in range(20)} == {4, 7}
 
 

@@ -16,7 +16,7 @@ from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.geometry.projection import forward_splat
-from evalkit.training.clips import Clips
+from evalkit.training.clips import Clips, drawn_roles
 from evalkit.training.pool import ClipOptions, Pool
 from evalkit.views import Cameras, Frames, Need
 
@@ -127,3 +127,12 @@ def test_cameras_that_are_not_there_are_missed_in_one_line(tmp_path: Path, promi
     assert pool(Bare(promises), tmp_path, cameras=False).w2c is None
     with pytest.raises(UserError, match=f"^{who} has no cameras to train on: expected .*procedural$"):
         pool(Bare(promises), tmp_path)
+
+
+def test_first_and_last_view_are_always_context() -> None:
+    context, target = drawn_roles(200, 7, 3, np.random.default_rng(0))
+    assert (context[:, 0] == 0).all() and (context[:, -1] == 6).all()
+    assert (context.diff(dim=1) > 0).all() and (target.diff(dim=1) > 0).all()
+    assert torch.equal(torch.cat([context, target], 1).sort(1).values, torch.arange(7).expand(200, -1))
+    counts = torch.bincount(target.flatten(), minlength=7)[1:6]
+    assert counts.min() > 90 and counts.max() < 150  # 120 each, were it exact
