@@ -24,8 +24,8 @@ from evalkit.metrics.identity import NETWORKS, Feature, features, shows_own_scen
 from evalkit.metrics.motion import baselines, rotation_span_deg
 from evalkit.metrics.pose import chance_floor
 from evalkit.metrics.pose_scores import THRESHOLDS, pose_scores
-from evalkit.oracles.oracle import Estimate, Oracle
-from evalkit.protocol import RENDERS, Arrays, Column, Loaded, Predictions, Sample, Scored, Summary, Value
+from evalkit.oracles.oracle import Estimate, Oracle, Place
+from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary, Value
 from evalkit.stats.bootstrap import Interval
 from evalkit.views import Frames
 from evalkit.weights.store import absent
@@ -92,7 +92,8 @@ class Tps:
         real = torch.stack([pair.targets.images for pair in pairs])
         softer = blurred(real.flatten(0, 1), self.options.ceiling_blur)
         with ThreadPoolExecutor(max_workers=1) as pool:
-            asked = pool.submit(self.oracle.estimate, torch.cat([real, softer.view_as(real), renders]), None)
+            clips = torch.cat([real, softer.view_as(real), renders])
+            asked = pool.submit(self.oracle.estimate, clips, None, self._places(pairs))
             if self.truths is not None:  # ray-cast while the oracle is at work
                 for pair in pairs:
                     self.truths.of(pair)
@@ -106,6 +107,14 @@ class Tps:
             )
             for i, pair in enumerate(pairs)
         ]
+
+    def _places(self, pairs: Sequence[Pair]) -> list[Place] | None:
+        """Where the clips of `score` were taken, where the world is known; looking starts at the context's cameras."""
+        if not isinstance(self.dataset, KnownWorld):
+            return None
+        in_a = [Place(self.dataset, pair.clip_a.sequence, context_cameras(pair.a, pair.clip_a)) for pair in pairs]
+        in_b = [Place(self.dataset, pair.clip_b.sequence, context_cameras(pair.b, pair.clip_b)) for pair in pairs]
+        return [*in_a, *in_a, *in_b]
 
     def _score_one(self, pair: Pair, seen: Seen, images: Tensor, source: TargetPose) -> Scored:
         targets, (real, soft, render) = pair.targets, seen
@@ -194,6 +203,12 @@ def _columns(options: TpsOptions) -> tuple[Column, ...]:
         Column("exact_psnr", "exact transfer\nPSNR dB", 1, 2),
         Column("exact_psnr_visible", "… where\nvisible", 1, 2),
     )
+
+
+def context_cameras(frames: Frames, clip: Clip) -> Tensor:
+    """Cameras w2c [C, 4, 4] of a clip's context frames."""
+    assert frames.cameras is not None
+    return frames.cameras.w2c[list(clip.context_positions)]
 
 
 def _some(estimate: Estimate, start: int, count: int = 1) -> Estimate:

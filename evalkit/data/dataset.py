@@ -53,3 +53,7 @@ class KnownWorld(Protocol):
     def view(self, sequence: str, w2c: Tensor, resolution: int) -> Frames:
         """Ray-cast a sequence's scene from ``w2c`` [V, 4, 4] through the sequence's own lens, square."""
         ...
+
+    def digest(self) -> str:
+        """As that of a `Dataset`."""
+        ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
 from evalkit.oracles.clips import TRANSIENT, quantised
-from evalkit.oracles.oracle import Estimate, Oracle
+from evalkit.oracles.oracle import Estimate, Oracle, Place
 from evalkit.views import Cameras
 
 
@@ -37,16 +38,18 @@ class CachedOracle:
         """That of the oracle inside: caching changes no answer."""
         return self._oracle.identity()
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """As the oracle inside; clips that occur twice in ``images`` [B, V, 3, H, W] are asked about once."""
         clips = quantised(images)
         identity = json.dumps(self.identity(), sort_keys=True)
-        keys = [clip_key(clip, identity) for clip in clips]
+        where = [""] * len(clips) if places is None else [f" {place.digest()}" for place in places]
+        keys = [clip_key(clip, identity + there) for clip, there in zip(clips, where, strict=True)]
         known = {key: self._read(key, images.shape[1]) for key in dict.fromkeys(keys)}
         missing = [key for key, answer in known.items() if answer is None]
         if missing:
-            places = [keys.index(key) for key in missing]
-            found = self._oracle.estimate(images[places], None if cameras is None else cameras[places])
+            first = [keys.index(key) for key in missing]
+            there = None if places is None else [places[i] for i in first]
+            found = self._oracle.estimate(images[first], None if cameras is None else cameras[first], there)
             for key, w2c, reason in zip(missing, found.w2c, found.reasons, strict=True):
                 known[key] = (w2c, reason)
                 self._write(key, w2c, reason)

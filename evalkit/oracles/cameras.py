@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
-from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.oracle import Estimate, Place
 from evalkit.views import Cameras
 
 
@@ -31,7 +32,7 @@ class CamerasOracle:
         """The name: the cameras themselves are part of the dataset's digest."""
         return {"name": self.options.name}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """Return the w2c of ``cameras`` [B, V]. Raises UserError where there are none, ValueError for V < 2."""
         if cameras is None:
             raise UserError("oracle=cameras needs frames with known cameras, and renders have none: use oracle=colmap")

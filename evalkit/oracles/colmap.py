@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Literal
 
@@ -14,7 +15,7 @@ from torch import Tensor
 from evalkit.errors import UserError
 from evalkit.oracles.clips import quantised
 from evalkit.oracles.colmap_pool import Answer, Pool
-from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.oracle import Estimate, Place
 from evalkit.oracles.sfm_options import NEVER_MATTERS, SfmOptions
 from evalkit.views import Cameras
 
@@ -60,7 +61,7 @@ class ColmapOracle:
             **self._settings,
         }
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """Estimate w2c of ``images`` [B, V, 3, H, W], relative to the first frame, widest baseline 1.
 
         Pixels are rounded to 8 bits first. ``cameras`` are not looked at. Raises ValueError as `quantised` does.

@@ -6,6 +6,7 @@ Facts from depth-anything-3 0.1.1 and ByteDance-Seed/Depth-Anything-3@2c21ea8.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 
 from evalkit.config.options import ComponentOptions
 from evalkit.oracles.learned import autocast, estimate_in_batches, with_weights
-from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.oracle import Estimate, Place
 from evalkit.oracles.packages import installed_version, require
 from evalkit.views import Cameras
 from evalkit.weights.catalogue import find
@@ -55,7 +56,7 @@ class DepthAnything3Oracle:
         """Name, version of the package, weights, precision, reference policy, batch (which may move the last bits)."""
         return dict(self._identity)
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """Estimate w2c of ``images`` [B, V, 3, H, W], relative to the first frame, in the network's unit of length.
 
         Pixels are rounded to 8 bits first. ``cameras`` are not looked at. Raises ValueError as `quantised` does.

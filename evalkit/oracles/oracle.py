@@ -2,12 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from evalkit.data.dataset import KnownWorld
 from evalkit.views import Cameras
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a clip was taken: a sequence of a known world, and cameras w2c [N, 4, 4] there to start looking from."""
+
+    world: KnownWorld
+    sequence: str
+    around: Tensor
+
+    def digest(self) -> str:
+        """SHA-256 of all of it."""
+        total = hashlib.sha256(f"{self.world.digest()} {self.sequence} {list(self.around.shape)}".encode())
+        total.update(self.around.double().cpu().contiguous().numpy().tobytes())
+        return total.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -34,9 +52,10 @@ class Oracle(Protocol):
         """Everything an answer depends on: name, revision, weights, precision, reference policy, settings."""
         ...
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """Estimate cameras of ``images`` [B, V, 3, H, W] in [0, 1]; V >= 2.
 
         ``cameras`` [B, V] are the dataset's own, where there are any; only the `cameras` oracle looks at them.
+        ``places``: where each clip was taken, where that is known; only the `alignment` oracle looks there.
         """
         ...

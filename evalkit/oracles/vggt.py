@@ -5,6 +5,7 @@ Facts from `vggt/oracle.py` of vsitzmann/xfactor-nvs@d0dd984 and from facebookre
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from evalkit.config.options import ComponentOptions
 from evalkit.oracles.learned import autocast, estimate_in_batches, with_weights
-from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.oracle import Estimate, Place
 from evalkit.oracles.packages import installed_version, require
 from evalkit.views import Cameras
 from evalkit.weights.catalogue import find
@@ -53,7 +54,7 @@ class VggtOracle:
         """Name, commit of the package, weights, precision, reference policy, batch (which may move the last bits)."""
         return dict(self._identity)
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """Estimate w2c of ``images`` [B, V, 3, H, W], relative to the first frame, in VGGT's unit of length.
 
         Pixels are rounded to 8 bits first. ``cameras`` are not looked at. Raises ValueError as `quantised` does.

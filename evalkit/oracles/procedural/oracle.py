@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -21,7 +22,7 @@ from evalkit.errors import UserError
 from evalkit.oracles.clips import quantised
 from evalkit.oracles.colmap import as_w2c
 from evalkit.oracles.colmap_pool import Pool
-from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.oracle import Estimate, Place
 from evalkit.oracles.procedural.matching import tracked
 from evalkit.oracles.procedural.network import SIDE, read_weights
 from evalkit.oracles.sfm_options import NEVER_MATTERS, SfmOptions
@@ -75,7 +76,7 @@ class ProceduralOracle:
             **self._settings,
         }
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         """Estimate w2c of ``images`` [B, V, 3, H, W], relative to the first frame, widest baseline 1.
 
         Pixels are rounded to 8 bits first. ``cameras`` are not looked at. Raises ValueError as `quantised` does,
