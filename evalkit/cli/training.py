@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from evalkit.cache import cache_folder
 from evalkit.cli.console import console, progress_bar
+from evalkit.config.options import ComponentOptions
 from evalkit.config.training import TrainingConfig, compose_training
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
@@ -50,8 +51,10 @@ def _train(config: TrainingConfig) -> None:
     write_atomically(folder / "config.yaml", text.encode(), str(fabric.global_rank))
     trainee = _trainee(config)
     with progress_bar(disabled=not fabric.is_global_zero) as progress:
-        pool = _pool(config, fabric, progress, trainee.needs_cameras)
-        training = Training(fabric, trainee, config.recipe, pool, config.place.seed, folder)
+        cameras = trainee.needs_cameras
+        pool = _pool(config, config.dataset, fabric, progress, cameras)
+        prelude = None if config.prelude is None else _pool(config, config.prelude, fabric, progress, cameras)
+        training = Training(fabric, trainee, config.recipe, pool, config.place.seed, folder, prelude)
         _run(training, config, progress)
     if fabric.is_global_zero:
         about = {"trained_on": _trained_on(config), "licence": "Apache-2.0", "config": config.identity()}
@@ -84,9 +87,9 @@ def _trainee(config: TrainingConfig) -> Trainee:
     return trainee
 
 
-def _pool(config: TrainingConfig, fabric: Fabric, progress: Progress, cameras: bool) -> Pool:
+def _pool(config: TrainingConfig, source: ComponentOptions, fabric: Fabric, progress: Progress, cameras: bool) -> Pool:
     """All frames, rendered or read by one process and kept in the cache for the others and the next time."""
-    dataset = load(Group.DATASET, config.dataset.name)(config.dataset, str(fabric.device))
+    dataset = load(Group.DATASET, source.name)(source, str(fabric.device))
     resolution = config.model.resolution  # type: ignore[attr-defined]  # every model has one
     key = {"data": dataset.digest(), "resolution": resolution, "stride": config.recipe.clips.stride}
     folder = cache_folder() / "frames" / digest_of(key)[:12]

@@ -31,17 +31,23 @@ class Place(Options):
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """One training: whose network in which settings, by which recipe, from which frames, and where."""
+    """One training: whose network in which settings, by which recipe, from which frames, and where.
+
+    ``prelude``: the frames that it begins with, if others.
+    """
 
     baseline: str
     model: Options
     recipe: Recipe
     dataset: ComponentOptions
+    prelude: ComponentOptions | None
     place: Place
 
     def identity(self) -> dict[str, Any]:
         """All that the weights depend on."""
         parts = {"model": self.model, "recipe": self.recipe, "dataset": self.dataset}
+        if self.prelude is not None:
+            parts["prelude"] = self.prelude
         return {"baseline": self.baseline, "seed": self.place.seed, "start": self.place.start} | {
             name: part.model_dump(mode="json") for name, part in parts.items()
         }
@@ -50,17 +56,17 @@ class TrainingConfig:
 def compose_training(overrides: Sequence[str]) -> TrainingConfig:
     """Compose and validate one training. Raises UserError, one line, for anything that does not fit.
 
-    The trainer may have settings of its own for a dataset (``data``): which world, which split. They hold unless
-    the user says otherwise.
+    The trainer may have settings of its own for a dataset (``data``): which world, which split; and others for what a
+    training begins with (``prelude``). They hold unless the user says otherwise.
     """
     tree = compose_tree(overrides, TRAIN)
     own = tree["trainer"]["data"].get(tree["dataset"]["name"], {})
     typed = {text.partition("=")[0] for text in overrides}
-    added = [f"dataset.{key}={value}" for key, value in own.items() if f"dataset.{key}" not in typed]
-    return _validated(compose_tree([*overrides, *added], TRAIN))
+    added = [f"dataset.{key}={value}" for key, value in untyped(own, typed).items()]
+    return _validated(compose_tree([*overrides, *added], TRAIN), typed)
 
 
-def _validated(tree: dict[str, Any]) -> TrainingConfig:
+def _validated(tree: dict[str, Any], typed: set[str]) -> TrainingConfig:
     name, trainer, ablation = str(tree["baseline"]["name"]), tree["trainer"], tree["ablation"]
     if name not in trainer["models"]:
         raise UserError(f"baseline={name}: this trainer has no such model{did_you_mean(name, trainer['models'])}")
@@ -69,13 +75,21 @@ def _validated(tree: dict[str, Any]) -> TrainingConfig:
     model = merged(trainer["models"][name], ablation["model"])
     recipe = merged(merged(trainer["recipe"], trainer["recipes"].get(name, {})), ablation["recipe"])
     place = {key: tree[key] for key in Place.model_fields}
+    dataset, first = tree["dataset"], trainer["prelude"].get(tree["dataset"]["name"])
+    kind = options_of(Group.DATASET, dataset["name"])
     return TrainingConfig(
         name,
         parse(load(Group.BASELINE, name).Model, model, f"trainer.models.{name}."),
         parse(Recipe, recipe, "trainer.recipe."),
-        parse(options_of(Group.DATASET, tree["dataset"]["name"]), tree["dataset"], "dataset."),
+        parse(kind, dataset, "dataset."),
+        None if first is None else parse(kind, {**dataset, **untyped(first, typed)}, "trainer.prelude."),
         parse(Place, place),
     )
+
+
+def untyped(settings: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
+    """Those of a dataset's ``settings`` that are not among what the user typed."""
+    return {key: value for key, value in settings.items() if f"dataset.{key}" not in typed}
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,8 +44,18 @@ class State:
 class Training:
     """A trainee on its way through a recipe."""
 
-    def __init__(self, fabric: Fabric, trainee: Trainee, recipe: Recipe, pool: Pool, seed: int, folder: Path) -> None:
-        self.fabric, self.recipe, self.pool, self.seed, self.folder = fabric, recipe, pool, seed, folder
+    def __init__(
+        self,
+        fabric: Fabric,
+        trainee: Trainee,
+        recipe: Recipe,
+        pool: Pool,
+        seed: int,
+        folder: Path,
+        prelude: Pool | None = None,
+    ) -> None:
+        self.fabric, self.recipe, self.seed, self.folder = fabric, recipe, seed, folder
+        self.pool, self.prelude = pool, prelude
         if recipe.batch % fabric.world_size:
             raise UserError(f"trainer.recipe.batch={recipe.batch} cannot be shared by {fabric.world_size} devices")
         self.plain = trainee
@@ -100,7 +110,7 @@ class Training:
         progress = done / recipe.steps
         views = self.plain.views(generator("training views", self.seed, done))
         share = recipe.batch // self.fabric.world_size
-        clips = self.pool.draw(share, views, recipe.clips.window(progress, views), recipe.clips, rng)
+        clips = self._pool(progress).draw(share, views, recipe.clips.window(progress, views), recipe.clips, rng)
         for group in self.state.optimizer.param_groups:
             group["lr"] = recipe.rate(done)
         if views not in self.operations:
@@ -120,6 +130,13 @@ class Training:
         numbers = {name: float(value.detach()) for name, value in losses.items()}
         own = {"gradient": norm, "rate": recipe.rate(done), "skipped": float(self.skipped)}
         return {**numbers, **own, WORK: self.operations[views]}
+
+    def _pool(self, progress: float) -> Pool:
+        """Where the clips of this step come from."""
+        if self.prelude is None:
+            return self.pool
+        opening = generator("training prelude", self.seed, self.state.done).random() < self.recipe.opening(progress)
+        return self.prelude if opening else self.pool
 
     def _norm(self) -> float:
         """Length of the gradient, made to fit the recipe."""

@@ -6,7 +6,7 @@ import math
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from evalkit.config.options import Options
 from evalkit.training.pool import ClipOptions
@@ -30,7 +30,8 @@ class Recipe(Options):
     ``batch`` is over all devices. A step whose gradient is longer than ``skip_norm`` is left out once ``skip_after``
     steps are done (RayZer's rule; null: never); one longer than ``clip_norm`` is shortened to it. ``nan_gradients``:
     stop, or take 0 for them as RayZer's code does. ``ema``: decay of the mean of the weights that is written beside
-    them, null for none.
+    them, null for none. ``prelude``: the shares of the training up to which clips come from its prelude alone, and from
+    which on none does.
     """
 
     steps: Count
@@ -50,6 +51,26 @@ class Recipe(Options):
     save_every: Count
     log_every: Count
     clips: ClipOptions
+    prelude: tuple[float, float]
+
+    @field_validator("prelude")
+    @classmethod
+    def _ends_after_it_begins_to_end(cls, prelude: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= prelude[0] <= prelude[1] <= 1:
+            raise ValueError("expected two shares of the training, the second at least the first")
+        return prelude
+
+    def opening(self, progress: float) -> float:
+        """The chance that a step of the share ``progress`` of the training belongs to the prelude.
+
+        >>> recipe = Recipe.model_construct(prelude=(0.2, 0.4))
+        >>> [round(recipe.opening(progress), 2) for progress in (0.0, 0.2, 0.25, 0.4, 1.0)]
+        [1.0, 1.0, 0.75, 0.0, 0.0]
+        """
+        alone, none = self.prelude
+        if progress >= none:
+            return 0.0
+        return min((none - progress) / (none - alone), 1.0) if none > alone else 1.0
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then half a cosine down to the final one.

@@ -17,7 +17,7 @@ NUMBERS = range(0, 96, 4)
 
 
 def rooms(world: str = "rooms") -> Procedural:
-    options = {"world": world, "split": "test", "count": 4, "length": 97, "seed": 0}
+    options = {"world": world, "split": "test", "count": 4, "length": 97, "motion": "path", "seed": 0}
     return Procedural(ProceduralOptions(name="procedural", profile="procedural", **options), "cpu")  # type: ignore[arg-type]
 
 

@@ -26,7 +26,7 @@ WORLDS = ("rooms", "orbits", "turntable")
 
 
 def make(world: str, split: str = "test", count: int = 4, seed: int = 0) -> Procedural:
-    options = {"world": world, "split": split, "count": count, "length": 97, "seed": seed}
+    options = {"world": world, "split": split, "count": count, "length": 97, "motion": "path", "seed": seed}
     return Procedural(ProceduralOptions(name="procedural", profile="procedural", **options), "cpu")  # type: ignore[arg-type]
 
 
@@ -259,3 +259,14 @@ def test_digest_follows_options_and_source() -> None:
         make(world, split, seed=seed).digest() for world in WORLDS for split in ("val", "test") for seed in (0, 1)
     }
     assert len(digests) == 12
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_a_pan_turns_where_the_middle_of_the_path_is(world: str) -> None:
+    plan, path, fov = plan_world(world, Dice(world, "test", 0, 0), 97)
+    same, panned, lens = plan_world(world, Dice(world, "test", 0, 0), 97, "pan")
+    place = centres(torch.from_numpy(panned))
+    assert (place - centres(torch.from_numpy(path))[48]).norm(dim=-1).max() < 1e-12
+    turned = rotation_angle_deg(relative_to(torch.from_numpy(panned), torch.from_numpy(path[48]))[:, :3, :3])
+    assert 5 < turned.max() < 20
+    assert fov == lens and len(plan.solids) == len(same.solids)

@@ -24,7 +24,16 @@ ORACLE = AlignmentOracle(AlignmentOptions(name="alignment", side=64, correlation
 
 
 def world(name: str) -> Procedural:
-    given = {"name": "procedural", "world": name, "split": "val", "count": 3, "length": 33, "seed": 0, "profile": "-"}
+    given = {
+        "name": "procedural",
+        "world": name,
+        "split": "val",
+        "count": 3,
+        "length": 33,
+        "motion": "path",
+        "seed": 0,
+        "profile": "-",
+    }
     return Procedural(parse(ProceduralOptions, given), "cpu")
 
 

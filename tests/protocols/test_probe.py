@@ -138,7 +138,15 @@ def planted() -> Summary:
 
 @pytest.fixture(scope="module")
 def rooms() -> tuple[Probe, list[Loaded]]:
-    options = {"world": "rooms", "split": "test", "count": 20, "length": 97, "seed": 0, "profile": "procedural"}
+    options = {
+        "world": "rooms",
+        "split": "test",
+        "count": 20,
+        "length": 97,
+        "motion": "path",
+        "seed": 0,
+        "profile": "procedural",
+    }
     dataset = Procedural(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
     one = protocol(dataset=dataset, training={"steps": 120})
     return one, load(one)

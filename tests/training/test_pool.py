@@ -24,7 +24,15 @@ SIDE = 32
 
 
 def orbits(length: int = 9) -> Procedural:
-    options = {"world": "orbits", "split": "train", "count": 1, "length": length, "seed": 0, "profile": "procedural"}
+    options = {
+        "world": "orbits",
+        "split": "train",
+        "count": 1,
+        "length": length,
+        "motion": "path",
+        "seed": 0,
+        "profile": "procedural",
+    }
     return Procedural(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
 
 

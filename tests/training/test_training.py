@@ -61,7 +61,9 @@ def test_train_save_load_render(baseline: str, tmp_path: Path) -> None:
     weights = trained(tiny(baseline, tmp_path), tmp_path)
     method_class = load(Group.BASELINE, baseline)
     method = method_class(method_class.Options(name=baseline, weights=str(weights)), "cpu")
-    assert method.card.trained_on == "procedural world=orbits split=train count=3 length=33 seed=0, 48 clips"
+    assert (
+        method.card.trained_on == "procedural world=orbits split=train count=3 length=33 motion=path seed=0, 48 clips"
+    )
     with (weights.parent / "log.csv").open(newline="") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["4", "8", "12"]
     result = CliRunner().invoke(
@@ -95,6 +97,22 @@ def test_another_seed_gives_other_weights(tmp_path: Path) -> None:
     two = trained([*tiny("xfactor", tmp_path / "b"), "trainer.recipe.steps=1", "seed=1"], tmp_path / "b")
     left, right = load_file(one), load_file(two)
     assert not torch.equal(left["encoder.embed.weight"], right["encoder.embed.weight"])
+
+
+def test_a_prelude_ends_and_is_a_part_of_what_a_training_is(tmp_path: Path) -> None:
+    short = [*tiny("xfactor", tmp_path), "trainer.recipe.steps=3", "trainer.recipe.log_every=1"]
+    kinds = [
+        trained([*short, f"trainer.recipe.prelude={prelude}", f"out={tmp_path}/{i}"], tmp_path / str(i))
+        for i, prelude in enumerate(("[0,0]", "[0.3,0.3]", "[1,1]"))
+    ]
+    losses = [[row["loss"] for row in csv.DictReader((each.parent / "log.csv").open())] for each in kinds]
+    assert losses[0][0] != losses[1][0] == losses[2][0], "the first step is a pan's"
+    assert losses[1][1] != losses[2][1], "the second is not"
+    config = compose_training([*tiny("xfactor", tmp_path), "dataset.seed=3"])
+    assert config.prelude is not None
+    assert config.identity()["prelude"] == {**config.identity()["dataset"], "motion": "pan"}
+    with pytest.raises(UserError, match="the second at least the first"):
+        compose_training([*tiny("xfactor", tmp_path), "trainer.recipe.prelude=[0.4,0.2]"])
 
 
 def test_a_second_stage_starts_from_the_first(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ SIDE, GAP, COLOURS = 176, 4, 256
 def contact_sheet(world: World) -> Tensor:
     """Four scenes, one a row, by four frames: [3, H, W]."""
     options = ProceduralOptions(
-        name="procedural", world=world, split="val", count=64, length=97, seed=0, profile="procedural"
+        name="procedural", world=world, split="val", count=64, length=97, motion="path", seed=0, profile="procedural"
     )
     data, preprocess = Procedural(options, "cpu"), Preprocess(SIDE, Profile.PIXELSPLAT)
     step = SIDE + GAP

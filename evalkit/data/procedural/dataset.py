@@ -23,7 +23,7 @@ from evalkit.data.procedural.cull import Lens
 from evalkit.data.procedural.dice import Dice
 from evalkit.data.procedural.lightmap import bake
 from evalkit.data.procedural.pages import pages
-from evalkit.data.procedural.paths import glide, orbit, revolution
+from evalkit.data.procedural.paths import glide, orbit, pan, revolution
 from evalkit.data.procedural.render import render
 from evalkit.data.procedural.solids import Plan, Tables
 from evalkit.data.procedural.worlds.orbits import TABLE_HEIGHT, plan_orbit
@@ -44,6 +44,7 @@ class ProceduralOptions(ComponentOptions):
     split: Literal["train", "val", "test"]
     count: int = Field(ge=1, le=9999)
     length: int = Field(ge=1)
+    motion: Literal["path", "pan"]
     seed: int
     profile: str
 
@@ -57,8 +58,13 @@ class World:
     fov_deg: float
 
 
-def plan_world(world: str, dice: Dice, length: int) -> tuple[Plan, NDArray[np.float64], float]:
+def plan_world(world: str, dice: Dice, length: int, motion: str = "path") -> tuple[Plan, NDArray[np.float64], float]:
     """Plan the scene, the path [length, 4, 4] and the field of view of one sequence."""
+    plan, path, fov = _planned(world, dice, length)
+    return plan, path if motion == "path" else pan(dice.fork("pan"), length, path[length // 2]), fov
+
+
+def _planned(world: str, dice: Dice, length: int) -> tuple[Plan, NDArray[np.float64], float]:
     scene, path = dice.fork("scene"), dice.fork("path")
     fov = dice.fork("lens").uniform(54, 64)
     if world == "rooms":
@@ -114,7 +120,7 @@ class Procedural:
             raise UserError(f"no sequence '{sequence}'{did_you_mean(sequence, known)}")
         index = int(sequence.rsplit("-", 1)[1])
         o = self.options
-        plan, path, fov = plan_world(o.world, Dice(o.world, o.split, o.seed, index), o.length)
+        plan, path, fov = plan_world(o.world, Dice(o.world, o.split, o.seed, index), o.length, o.motion)
         return World(bake(plan).to(self.device), torch.from_numpy(path), fov)
 
     def _render(self, world: World, w2c: Tensor, numbers: tuple[int, ...], resolution: int) -> Frames:

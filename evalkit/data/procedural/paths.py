@@ -101,3 +101,12 @@ def revolution(dice: Dice, length: int) -> Array:
     flat = np.cos(elevation)
     place = np.stack([np.cos(azimuth) * flat, np.sin(azimuth) * flat, np.full(length, np.sin(elevation))], axis=-1)
     return w2c_of(looking(-place), place * TURNTABLE_DISTANCE)
+
+
+def pan(dice: Dice, length: int, start: Array) -> Array:
+    """A camera that stands where ``start`` [4, 4] stands and turns, up to 8 to 16 degrees away from its direction."""
+    steps = np.arange(length) / FRAMES_A_CLIP
+    turn = _loop(dice, steps, np.radians(dice.uniform(8, 16)), dice.uniform(2.6, 3.4))
+    turn = turn * np.array([1.0, 1.0, 0.7]) + _sway(dice, steps, 0.012)
+    c2w = np.linalg.inv(start)
+    return w2c_of(c2w[None, :3, :3] @ rotation(turn), np.repeat(c2w[None, :3, 3], length, axis=0))

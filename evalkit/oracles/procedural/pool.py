@@ -58,7 +58,14 @@ class Pool:
         step = int(rng.integers(*STEPS, endpoint=True))
         first = int(rng.integers(0, LENGTH - (FRAMES - 1) * step))
         options = ProceduralOptions(
-            name="procedural", world=world, split=self.split, count=9999, length=LENGTH, seed=0, profile="procedural"
+            name="procedural",
+            world=world,
+            split=self.split,
+            count=9999,
+            length=LENGTH,
+            motion="path",
+            seed=0,
+            profile="procedural",
         )
         frames = Procedural(options, "cpu").frames(
             f"{world}-{self.split}-{number:04d}",
