@@ -59,8 +59,10 @@ def compare(
 
 def _clips(config: RunConfig, session: object) -> list[Clip]:
     """The clips that give the poses in tps, with their true cameras."""
+    from evalkit.data.dataset import KnownWorld
     from evalkit.errors import UserError
     from evalkit.oracles.compare import Clip
+    from evalkit.oracles.oracle import Place
     from evalkit.registry import Group, load
     from evalkit.run.execute import Session, pick_device
 
@@ -73,10 +75,12 @@ def _clips(config: RunConfig, session: object) -> list[Clip]:
         if sample.problem:
             raise UserError(f"oracle compare: {sample.id}: {sample.problem}")
         clip = sample.clips[0]
-        targets = data.frames(clip.sequence, clip.target, protocol.preprocess)
-        if targets.cameras is None:
+        frames = data.frames(clip.sequence, clip.numbers, protocol.preprocess)
+        targets, context = frames.take(clip.target_positions), frames.take(clip.context_positions)
+        if targets.cameras is None or context.cameras is None:
             raise UserError(f"oracle compare: dataset={config.dataset.name} has no cameras to compare with")
-        clips.append(Clip(sample.id, sample.scenes[0], targets.images, targets.cameras.w2c))
+        place = Place(data, clip.sequence, context.cameras.w2c) if isinstance(data, KnownWorld) else None
+        clips.append(Clip(sample.id, sample.scenes[0], targets.images, targets.cameras.w2c, place))
     return clips
 
 

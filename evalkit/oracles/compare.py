@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evalkit.data.degrade import degraded
 from evalkit.metrics.pose_scores import pose_scores
-from evalkit.oracles.oracle import Estimate, Oracle
+from evalkit.oracles.oracle import Estimate, Oracle, Place
 from evalkit.stats.bootstrap import Interval, mean_interval
 
 TRUTH = "truth"
@@ -23,12 +23,13 @@ KEYS = ("auc_exact_signed@20", "rra@10", "rta_signed@20", "failed")
 
 @dataclass(frozen=True)
 class Clip:
-    """Frames [V, 3, H, W] of one clip with their true cameras w2c [V, 4, 4]."""
+    """Frames [V, 3, H, W] of one clip with their true cameras w2c [V, 4, 4], and its place where worlds are known."""
 
     name: str
     scene: str
     images: Tensor
     w2c: Tensor
+    place: Place | None = None
 
 
 def compare(
@@ -45,8 +46,9 @@ def compare(
             block = clips[start : start + _BLOCK]
             images = torch.stack([degraded(clip.images, grade, clip.name) for clip in block])
             answers = {TRUTH: Estimate(torch.stack([clip.w2c for clip in block]).double().cpu(), ("",) * len(block))}
+            places = [clip.place for clip in block if clip.place is not None]
             for name, oracle in oracles.items():
-                answers[name] = oracle.estimate(images, None)
+                answers[name] = oracle.estimate(images, None, places if len(places) == len(block) else None)
                 advance(len(block))
             for i, clip in enumerate(block):
                 head = {"clip": clip.name, "scene": clip.scene, "grade": grade}

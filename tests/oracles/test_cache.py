@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import Tensor
 from evalkit.errors import UserError
 from evalkit.oracles.cache import CachedOracle
 from evalkit.oracles.clips import TRANSIENT
-from evalkit.oracles.oracle import Estimate, Oracle
+from evalkit.oracles.oracle import Estimate, Oracle, Place
 from evalkit.views import Cameras
 
 
@@ -25,7 +26,7 @@ class Counting:
     def identity(self) -> dict[str, str | int | float | bool]:
         return {"name": "counting", "revision": self.revision}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         self.asked += len(images)
         reasons = tuple(self.dark if clip.max() == 0 else "" for clip in images)
         w2c = torch.stack([torch.sin(clip.double().mean() * torch.arange(16 * clip.shape[0])) / 3 for clip in images])
@@ -110,7 +111,7 @@ def test_damaged_entries_are_made_again(tmp_path: Path, damage: str) -> None:
 
 def test_known_cameras_of_the_missing_clips_are_passed_on(tmp_path: Path) -> None:
     class Looking(Counting):
-        def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+        def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
             assert cameras is not None
             return Estimate(cameras.w2c, ("",) * len(images))
 

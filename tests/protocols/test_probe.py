@@ -23,7 +23,7 @@ from evalkit.data.preprocess import Preprocess
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.method import Card, Method, PoseCode, PoseKind, TargetPose
-from evalkit.oracles.oracle import Estimate
+from evalkit.oracles.oracle import Estimate, Place
 from evalkit.probing.inputs import narrowed, standardised, thumbnails
 from evalkit.probing.rotation import nearest_rotation
 from evalkit.probing.split import split_scenes
@@ -95,7 +95,7 @@ class Blind:
     def identity(self) -> dict[str, str | int | float | bool]:
         return {"name": "blind"}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None) -> Estimate:
+    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
         w2c = torch.stack([wobbly(i)[: images.shape[1]] for i in range(len(images))])
         w2c[1::2] = math.nan
         return Estimate(w2c, tuple("dark" if i % 2 else "" for i in range(len(images))))
