@@ -88,8 +88,14 @@ def transfer(
 def show(
     runs: Annotated[Path, typer.Argument(help="A run's folder, or any folder above several.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+    against: Annotated[str | None, typer.Option(help="A baseline: print differences to it, sample by sample.")] = None,
 ) -> None:
-    """Print the tables of finished runs again."""
+    """Print the tables of finished runs again, or how far methods differ on the same samples."""
+    if against is not None:
+        from evalkit.cli.paired import show_paired
+
+        show_paired(runs, against)
+        return
     from evalkit.cli.tables import show_runs
 
     show_runs(runs, markdown=markdown)

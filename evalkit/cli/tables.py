@@ -19,22 +19,28 @@ Run = tuple[str, dict[str, Any]]
 
 def show_runs(folder: Path, markdown: bool) -> None:
     """Print all finished runs under a folder."""
+    runs = finished_runs(folder)
+    if markdown:
+        for title, group in grouped(runs):
+            console().print(_markdown(title, group), soft_wrap=True, markup=False, highlight=False)
+    else:
+        print_tables(runs)
+
+
+def finished_runs(folder: Path) -> list[Run]:
+    """Folders and summaries of all finished runs under a folder. Raises UserError where there is none."""
     runs = [
         (str(path.parent), json.loads(path.read_text(encoding="utf-8")))
         for path in sorted(folder.rglob("summary.json"))
     ]
     if not runs:
         raise UserError(f"no finished run under {folder}: expected a folder with a summary.json")
-    if markdown:
-        for title, group in _groups(runs):
-            console().print(_markdown(title, group), soft_wrap=True, markup=False, highlight=False)
-    else:
-        print_tables(runs)
+    return runs
 
 
 def print_tables(runs: Sequence[Run]) -> None:
     """Print runs with intervals, coverage, failures by reason, and where they lie."""
-    for title, group in _groups(runs):
+    for title, group in grouped(runs):
         console().print(_table(title, group))
         if any(summary["slices"] for _, summary in group):
             console().print(_slices(group))
@@ -47,7 +53,8 @@ def print_tables(runs: Sequence[Run]) -> None:
                 console().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _groups(runs: Iterable[Run]) -> list[tuple[str, list[Run]]]:
+def grouped(runs: Iterable[Run]) -> list[tuple[str, list[Run]]]:
+    """Runs that share a table, by its title."""
     groups: dict[str, list[Run]] = {}
     for path, summary in runs:
         title = f"{summary['protocol']} · {summary['dataset']} · target poses: {summary['target_pose']}"

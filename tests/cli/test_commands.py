@@ -87,6 +87,13 @@ def test_controls_run_by_default_and_show_prints_the_same_table(tmp_path: Path) 
         assert name in output and name in shown
     assert "4/4" in shown
     assert evalkit("show", str(tmp_path), "--markdown").count("| `warp` |") == 1
+    rows = {
+        path.parts[-3]: pd.read_parquet(path).set_index("sample")["psnr"] for path in tmp_path.rglob("rows.parquet")
+    }
+    paired = evalkit("show", str(tmp_path), "--against", "warp")
+    assert f"{(rows['static'] - rows['warp']).mean():+.2f}" in paired and "p = " in paired
+    with pytest.raises(UserError, match="no finished run of baseline=wrap"):
+        evalkit("show", str(tmp_path), "--against", "wrap")
 
 
 def test_saved_renders_score_to_the_same_rows(tmp_path: Path) -> None:
