@@ -10,7 +10,6 @@ from baselines.nn.transformer import normal_linears
 from evalkit.geometry.se3 import invert
 from evalkit.views import Cameras
 
-HEAD_DEVIATION = 1e-3
 FOCAL_BIAS = 1.25  # in widths: a field of view of 43.6 degrees before training
 NUMBERS = 13  # a 6-D rotation, a translation, focal lengths and principal point
 
@@ -18,13 +17,13 @@ NUMBERS = 13  # a 6-D rotation, a translation, focal lengths and principal point
 class CameraHead(nn.Module):
     """Poses from pairs of the canonical camera token and another, a lens, if any, from that one (section 4.2)."""
 
-    def __init__(self, width: int, resolution: int, lens: bool) -> None:
+    def __init__(self, width: int, resolution: int, lens: bool, deviation: float) -> None:
         super().__init__()
         self.resolution, self.lens = resolution, lens
         self.pose = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, len(IDENTITY)))
         if lens:
             self.focal = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
-        normal_linears(self.modules(), HEAD_DEVIATION)
+        normal_linears(self.modules(), deviation)
 
     def forward(self, tokens: Tensor, canonical: int) -> Cameras:
         """Cameras [B, V] of camera tokens [B, V, width], in float32; view ``canonical`` is the identity, exactly."""

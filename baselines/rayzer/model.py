@@ -32,7 +32,10 @@ class RayZerModel(Options):
     or after it (Table 7, 4). ``decoder``: a transformer over tokens; the Gaussians of Table 7 (1) are not here.
     ``objective``: the images of target views, or the true poses of all (the supervised baseline of Table 6), which
     trains the camera stage alone and leaves the settings of scene, decoder and losses without effect.
-    ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none.
+    ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none. ``head_deviation``: of the camera head's
+    first weights. ``jitter``: pixels by which every view's picture is shifted at most, while its pose is read from the
+    unshifted one; its rays shift alike. Neither paper nor code have that (0): from frames a few degrees apart a small
+    model learns to draw their mean at rays that it tells apart but cannot move, and its cameras never learn anything.
     """
 
     resolution: Count
@@ -51,6 +54,8 @@ class RayZerModel(Options):
     objective: Literal["images", "poses"]
     pixel: Literal["mse", "l1"]
     perceptual: Annotated[float, Field(ge=0)]
+    head_deviation: Annotated[float, Field(gt=0)]
+    jitter: Annotated[int, Field(ge=0)]
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -67,6 +72,12 @@ class RayZerModel(Options):
     def _poses_come_from_cameras_alone(self) -> Self:
         if self.objective == "poses" and (self.pose == "latent" or self.order == "scene_first"):
             raise ValueError("objective=poses has cameras and no scene: expected pose=se3_rays, order=camera_first")
+        return self
+
+    @model_validator(mode="after")
+    def _shifted_pictures_have_rays(self) -> Self:
+        if self.jitter and (self.pose != "se3_rays" or self.order != "camera_first"):
+            raise ValueError("jitter shifts rays: expected pose=se3_rays, order=camera_first, or jitter=0")
         return self
 
     @property

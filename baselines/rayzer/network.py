@@ -30,7 +30,9 @@ class RayZerNetwork(nn.Module):
         self.camera_token = _learnt(1, width)
         self.camera_layers = Stack(width, model.heads, model.camera_layers)
         if model.pose != "latent":
-            self.camera_head = CameraHead(width, model.resolution, lens=model.objective == "images")
+            self.camera_head = CameraHead(
+                width, model.resolution, lens=model.objective == "images", deviation=model.head_deviation
+            )
         if model.objective == "images":
             self._build_scene(model)
         normal_linears((self.embed_patches, *self.embed_place, *self.embed_rank), deviation(width))

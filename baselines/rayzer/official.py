@@ -106,6 +106,7 @@ def official_model(state: Mapping[str, Tensor], source: str) -> RayZerModel:
     except KeyError as error:
         raise UserError(f"{source}: {error} is missing from this RayZer checkpoint") from error
     settings: dict[str, Any] = {"decoder": "tokens", "objective": "images", "pixel": "mse", "perceptual": 0.2}
+    settings |= {"head_deviation": 1e-3, "jitter": 0}
     return RayZerModel(
         resolution=RESOLUTION,
         patch=patch,

@@ -14,10 +14,11 @@ from baselines.nn.rotations import rotation_from_6d, six_d_from_rotation
 from baselines.rayzer.method import RayZer, RayZerOptions
 from baselines.rayzer.model import RayZerModel, Split
 from baselines.rayzer.network import RayZerNetwork
-from baselines.rayzer.objective import RayZerTrainee, reconstructed
+from baselines.rayzer.objective import RayZerTrainee, drawn_offsets, reconstructed, shifted, through
 from baselines.rayzer.official import official_name, official_network
 from evalkit.config.schema import parse
 from evalkit.errors import UserError
+from evalkit.geometry.plucker import plucker_rays
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode, PoseKind, TargetPose
 from evalkit.training.clips import Clips
@@ -33,6 +34,8 @@ TINY: dict[str, Any] = {
     "scene_layers": 1,
     "decoder_layers": 1,
     "scene_tokens": 6,
+    "head_deviation": 0.001,
+    "jitter": 0,
     "splits": [[4, 3], [2, 2]],
     "canonical": "middle",
     "pose": "se3_rays",
@@ -212,6 +215,32 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
         expected = reconstructed(trainee.network, batch, CONTEXT, TARGET)
     assert torch.equal(method.network.initial_scene, trainee.network.initial_scene)
     assert torch.allclose(seen(method, batch, CONTEXT, TARGET), expected, atol=1e-5)
+
+
+def test_a_shifted_picture_has_the_rays_of_what_it_shows() -> None:
+    images, offset = clips(), torch.tensor([3, -2]).expand(2, 7, 2)
+    assert torch.equal(shifted(images, offset)[..., 2:, :-3], images[..., :-2, 3:])
+    with torch.no_grad():
+        network = moving(tiny()).network
+        poses = network.encode_poses(network.embed(images, torch.arange(7)[None]))
+
+    def rays(poses: PoseCode) -> Tensor:
+        assert poses.cameras is not None and poses.cameras.intrinsics is not None
+        return plucker_rays(poses.cameras.w2c, poses.cameras.intrinsics, 16, 16)
+
+    moved = rays(through(poses, offset))
+    torch.testing.assert_close(moved[..., 2:, :-3], rays(poses)[..., :-2, 3:], atol=1e-5, rtol=0)
+
+
+def test_pictures_are_shifted_where_the_model_says_so() -> None:
+    assert drawn_offsets(clips(), 0, np.random.default_rng(0)) is None
+    drawn = drawn_offsets(clips(40), 2, np.random.default_rng(0))
+    assert drawn is not None and drawn.shape == (40, 7, 2) and set(drawn.flatten().tolist()) == {-2, -1, 0, 1, 2}
+    with pytest.raises(UserError, match="jitter shifts rays"):
+        tiny(jitter=1, pose="latent")
+    trainee, batch = moving(tiny(jitter=3)), Clips(clips())
+    one, same, other = (float(trainee(batch, np.random.default_rng(seed), 0.5)["loss"].detach()) for seed in (0, 0, 1))
+    assert one == same != other
 
 
 def test_a_step_has_the_views_of_one_of_the_splits() -> None:

@@ -31,6 +31,8 @@ MODEL: dict[str, Any] = {
     "scene_layers": 1,
     "decoder_layers": 1,
     "scene_tokens": 6,
+    "head_deviation": 0.001,
+    "jitter": 0,
     "splits": [[3, 2]],
     "canonical": "middle",
     "pose": "se3_rays",
