@@ -3,8 +3,9 @@
 Rows of one scene are alike, and counting them as independent makes intervals too narrow. A row may also touch
 several scenes (a pose is carried from A to B). Where rows then still fall into groups that share no scene, such as
 disjoint pairs, those groups are drawn: the ordinary cluster bootstrap. Where scenes are crossed, so that there are
-fewer than `MIN_GROUPS` groups, the pigeonhole bootstrap (Owen, Annals of Applied Statistics 2007) draws scenes and
-weighs a row by the product of the counts of its scenes; it errs on the wide side, never the narrow.
+fewer than `MIN_GROUPS` groups, or as good as fewer since one holds most rows, the pigeonhole bootstrap (Owen, Annals of
+Applied Statistics 2007) draws scenes and weighs a row by the product of the counts of its scenes; it errs on the wide
+side, never the narrow.
 """
 
 from __future__ import annotations
@@ -123,11 +124,18 @@ def _units(scenes: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     links = [(position[row[0]], position[name]) for row in scenes for name in row]
     starts, ends = zip(*links, strict=True) if links else ((), ())
     graph = coo_array((np.ones(len(links)), (starts, ends)), shape=(len(names), len(names)))
-    count, group = connected_components(graph, directed=False)
-    if count < MIN_GROUPS:
+    _, group = connected_components(graph, directed=False)
+    labels = [int(group[position[row[0]]]) for row in scenes]
+    if not labels or _effective(labels) < MIN_GROUPS:
         return [tuple(row) for row in scenes]
     first = {int(label): name for name, label in zip(reversed(names), reversed(group), strict=True)}
-    return [(first[int(group[position[row[0]]])],) for row in scenes]
+    return [(first[label],) for label in labels]
+
+
+def _effective(groups: Sequence[int]) -> float:
+    """The number of groups of one size that would tell as much as these, of one label a row: (sum n)^2 / sum n^2."""
+    sizes = np.unique(np.asarray(groups), return_counts=True)[1].astype(np.float64)
+    return float(sizes.sum() ** 2 / (sizes**2).sum())
 
 
 def _intervals(cells: _Cells, seed: int, draws: int, level: float) -> list[Interval]:

@@ -152,3 +152,15 @@ def test_p_values_of_no_difference_are_uniform() -> None:
         values, scenes, _ = clustered(random, scenes=30)
         p_values.append(paired_difference(values[:, 0], np.zeros(len(values)), scenes, draws=400).p_value)
     assert 0.02 <= np.mean(np.array(p_values) < 0.05) <= 0.11
+
+
+def test_one_group_that_holds_most_rows_is_not_drawn_as_one() -> None:
+    rng = np.random.default_rng(0)
+    chain = [(f"c{i}", f"c{i + 1}") for i in range(30)]
+    singles = [(f"s{i}", f"t{i}") for i in range(15)]
+    values = rng.normal(10.0, 1.0, (45, 1))
+    values[:30] -= 1.0  # were the chain one draw among sixteen, most draws would hold it once or twice, or not at all
+    (found,) = mean_interval(values, [*chain, *singles])
+    assert found.scenes == 61, "scenes were drawn"
+    middle, half = (found.low + found.high) / 2, (found.high - found.low) / 2
+    assert abs(found.mean - middle) < 0.3 * half
