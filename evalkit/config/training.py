@@ -62,7 +62,7 @@ def compose_training(overrides: Sequence[str]) -> TrainingConfig:
     tree = compose_tree(overrides, TRAIN)
     own = tree["trainer"]["data"].get(tree["dataset"]["name"], {})
     typed = {text.partition("=")[0] for text in overrides}
-    added = [f"dataset.{key}={value}" for key, value in untyped(own, typed).items()]
+    added = [f"dataset.{key}={value}" for key, value in untyped(own, typed, "dataset").items()]
     return _validated(compose_tree([*overrides, *added], TRAIN), typed)
 
 
@@ -73,7 +73,8 @@ def _validated(tree: dict[str, Any], typed: set[str]) -> TrainingConfig:
     if ablation["baseline"] not in (None, name):
         raise UserError(f"this ablation is one of baseline={ablation['baseline']}, got baseline={name}")
     model = merged(trainer["models"][name], ablation["model"])
-    recipe = merged(merged(trainer["recipe"], trainer["recipes"].get(name, {})), ablation["recipe"])
+    own = untyped(trainer["recipes"].get(name, {}), typed, "trainer.recipe")
+    recipe = merged(merged(trainer["recipe"], own), ablation["recipe"])
     place = {key: tree[key] for key in Place.model_fields}
     dataset, first = tree["dataset"], trainer["prelude"].get(tree["dataset"]["name"])
     kind = options_of(Group.DATASET, dataset["name"])
@@ -82,14 +83,22 @@ def _validated(tree: dict[str, Any], typed: set[str]) -> TrainingConfig:
         parse(load(Group.BASELINE, name).Model, model, f"trainer.models.{name}."),
         parse(Recipe, recipe, "trainer.recipe."),
         parse(kind, dataset, "dataset."),
-        None if first is None else parse(kind, {**dataset, **untyped(first, typed)}, "trainer.prelude."),
+        None if first is None else parse(kind, {**dataset, **untyped(first, typed, "dataset")}, "trainer.prelude."),
         parse(Place, place),
     )
 
 
-def untyped(settings: Mapping[str, Any], typed: set[str]) -> dict[str, Any]:
-    """Those of a dataset's ``settings`` that are not among what the user typed."""
-    return {key: value for key, value in settings.items() if f"dataset.{key}" not in typed}
+def untyped(settings: Mapping[str, Any], typed: set[str], prefix: str) -> dict[str, Any]:
+    """``settings`` without those that the user typed under ``prefix``: what is typed holds.
+
+    >>> untyped({"steps": 9, "clips": {"stride": 1, "shortest": 2}}, {"trainer.recipe.clips.stride"}, "trainer.recipe")
+    {'steps': 9, 'clips': {'shortest': 2}}
+    """
+    return {
+        key: untyped(value, typed, f"{prefix}.{key}") if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if f"{prefix}.{key}" not in typed
+    }
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

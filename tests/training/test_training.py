@@ -33,8 +33,7 @@ SIZES = {
 
 def tiny(baseline: str, out: Path) -> list[str]:
     sizes = [f"trainer.models.{baseline}.{key}={value}" for key, value in SIZES[baseline].items()]
-    batch = [] if baseline == "xfactor" else [f"trainer.recipes.{baseline}.batch=4"]
-    return [f"baseline={baseline}", f"out={out}", *TINY, *sizes, *batch]
+    return [f"baseline={baseline}", f"out={out}", *TINY, *sizes]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -130,6 +129,14 @@ def test_the_papers_sizes_are_there(baseline: str) -> None:
         trainee = load(Group.BASELINE, baseline).trainee(config.model)
     millions = sum(each.numel() for each in trainee.parameters()) / 1e6
     assert millions == pytest.approx({"xfactor": 305, "rayzer": 182, "rust": 75}[baseline], rel=0.1)
+
+
+def test_what_is_typed_holds_for_every_model() -> None:
+    typed = ["trainer.recipe.steps=7", "trainer.recipe.clips.shortest=5"]
+    for baseline in SIZES:
+        recipe = compose_training([f"baseline={baseline}", *typed]).recipe
+        assert (recipe.steps, recipe.clips.shortest) == (7, 5)
+        assert recipe.clips.longest == compose_training([f"baseline={baseline}"]).recipe.clips.longest
 
 
 @pytest.mark.parametrize(
