@@ -46,6 +46,7 @@ def test_real_frames_of_procedural_worlds_are_told_apart(world: str) -> None:
             "split": "val",
             "count": 8,
             "length": 33,
+            "motion": "path",
             "seed": 0,
             "profile": "procedural",
         }
