@@ -57,3 +57,7 @@ class KnownWorld(Protocol):
     def digest(self) -> str:
         """As that of a `Dataset`."""
         ...
+
+    def __hash__(self) -> int:
+        """By identity, as of any object: what is known of a world may be kept."""
+        ...

@@ -22,6 +22,7 @@ from torch.nn.functional import grid_sample, interpolate
 from evalkit.config.options import ComponentOptions
 from evalkit.data.degrade import blurred
 from evalkit.errors import UserError
+from evalkit.geometry.rays import camera_rays
 from evalkit.oracles.clips import quantised
 from evalkit.oracles.oracle import Estimate, Place
 from evalkit.views import Cameras
@@ -139,9 +140,7 @@ def seen_from(place: Place, w2c: Tensor, side: int) -> Seen:
     lens = frames.cameras.intrinsics[0].double().cpu()
     depth = frames.depth.double().cpu().flatten(1)
     there = depth.isfinite()
-    row, column = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) + 0.5,) * 2, indexing="ij")
-    pixels = torch.stack([column, row, torch.ones_like(row)], dim=-1).flatten(0, 1)
-    points = (pixels @ lens.inverse().mT) * depth.masked_fill(~there, 1.0)[..., None]
+    points = camera_rays(lens, side, side).flatten(0, 1) * depth.masked_fill(~there, 1.0)[..., None]
     return Seen(frames.images.double().cpu(), points, there, lens, w2c)
 
 

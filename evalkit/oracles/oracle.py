@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor
@@ -23,9 +24,15 @@ class Place:
 
     def digest(self) -> str:
         """SHA-256 of all of it."""
-        total = hashlib.sha256(f"{self.world.digest()} {self.sequence} {list(self.around.shape)}".encode())
+        total = hashlib.sha256(f"{_digest_of(self.world)} {self.sequence} {list(self.around.shape)}".encode())
         total.update(self.around.double().cpu().contiguous().numpy().tobytes())
         return total.hexdigest()
+
+
+@lru_cache(maxsize=8)
+def _digest_of(world: KnownWorld) -> str:
+    """That of the world, worked out once: it reads the world's source, and every clip of a run asks for it."""
+    return world.digest()
 
 
 @dataclass(frozen=True)
