@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 
 from baselines.nn.attention import HeadNorm, attend, merge_heads, split_heads
+from baselines.nn.rope import Rotation
 
 MLP_RATIO = 4
 PUBLISHED = 0.02, 768  # deviation of first weights, and the width that it was published for (LVSM, RayZer)
@@ -45,14 +46,17 @@ class Block(nn.Module):
             nn.Linear(width, MLP_RATIO * width, bias=False), nn.GELU(), nn.Linear(MLP_RATIO * width, width, bias=False)
         )
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[..., tokens, width] -> the same shape."""
-        tokens = tokens + self._attention(self.attention_norm(tokens))
+    def forward(self, tokens: Tensor, rotation: Rotation | None = None) -> Tensor:
+        """[..., tokens, width] -> the same shape; ``rotation`` turns queries and keys, where there is one."""
+        tokens = tokens + self._attention(self.attention_norm(tokens), rotation)
         return tokens + self.mlp(self.mlp_norm(tokens))  # type: ignore[no-any-return]
 
-    def _attention(self, tokens: Tensor) -> Tensor:
+    def _attention(self, tokens: Tensor, rotation: Rotation | None) -> Tensor:
         query, key, value = (split_heads(x, self.heads) for x in self.query_key_value(tokens).chunk(3, dim=-1))
-        return self.project(merge_heads(attend(self.query_norm(query), self.key_norm(key), value)))  # type: ignore[no-any-return]
+        query, key = self.query_norm(query), self.key_norm(key)
+        if rotation is not None:
+            query, key = rotation(query), rotation(key)
+        return self.project(merge_heads(attend(query, key, value)))  # type: ignore[no-any-return]
 
 
 class Stack(nn.Module):
@@ -64,10 +68,10 @@ class Stack(nn.Module):
         for depth, block in enumerate(self.blocks):
             normal_linears(block.modules(), deviation(width) / math.sqrt(2 * (depth + 1)))
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """[..., tokens, width] -> the same shape."""
+    def forward(self, tokens: Tensor, rotation: Rotation | None = None) -> Tensor:
+        """[..., tokens, width] -> the same shape; see `Block`."""
         for block in self.blocks:
-            tokens = block(tokens)
+            tokens = block(tokens, rotation)
         return tokens
 
 

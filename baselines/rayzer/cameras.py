@@ -15,11 +15,14 @@ NUMBERS = 13  # a 6-D rotation, a translation, focal lengths and principal point
 
 
 class CameraHead(nn.Module):
-    """Poses from pairs of the canonical camera token and another, a lens, if any, from that one (section 4.2)."""
+    """Poses from pairs of the canonical camera token and another, a lens, if any, from that one (section 4.2).
 
-    def __init__(self, width: int, resolution: int, lens: bool, deviation: float) -> None:
+    ``deviation`` is that of the first weights; ``scale`` multiplies all numbers but the bias of the focal length.
+    """
+
+    def __init__(self, width: int, resolution: int, lens: bool, deviation: float, scale: float) -> None:
         super().__init__()
-        self.resolution, self.lens = resolution, lens
+        self.resolution, self.lens, self.scale = resolution, lens, scale
         self.pose = nn.Sequential(nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, len(IDENTITY)))
         if lens:
             self.focal = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, 1))
@@ -36,10 +39,12 @@ class CameraHead(nn.Module):
         views = tokens.shape[1]
         pairs = torch.cat([tokens[:, canonical : canonical + 1].expand_as(tokens), tokens], dim=-1)
         others = torch.arange(views, device=tokens.device) != canonical
-        return rigid_from_nine(self.pose(pairs) * others[:, None])
+        return rigid_from_nine(self.scale * self.pose(pairs) * others[:, None])
 
     def _intrinsics(self, tokens: Tensor, canonical: int) -> Tensor:
-        focal: Tensor = self.resolution * (self.focal(tokens[:, canonical]) + FOCAL_BIAS)[..., None]  # [B, 1, 1]
+        focal: Tensor = (
+            self.resolution * (self.scale * self.focal(tokens[:, canonical]) + FOCAL_BIAS)[..., None]
+        )  # [B, 1, 1]
         both_axes = torch.diag(tokens.new_tensor([1.0, 1.0, 0.0]))
         centre = tokens.new_tensor([[0, 0, self.resolution / 2], [0, 0, self.resolution / 2], [0, 0, 1]])
         return (focal * both_axes + centre)[:, None].expand(-1, tokens.shape[1], -1, -1)

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from evalkit.config.options import Options
 
 Count = Annotated[int, Field(ge=1)]
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Split(NamedTuple):
@@ -32,10 +33,14 @@ class RayZerModel(Options):
     or after it (Table 7, 4). ``decoder``: a transformer over tokens; the Gaussians of Table 7 (1) are not here.
     ``objective``: the images of target views, or the true poses of all (the supervised baseline of Table 6), which
     trains the camera stage alone and leaves the settings of scene, decoder and losses without effect.
-    ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none. ``head_deviation``: of the camera head's
-    first weights. ``jitter``: pixels by which every view's picture is shifted at most, while its pose is read from the
-    unshifted one; its rays shift alike. Neither paper nor code have that (0): from frames a few degrees apart a small
-    model learns to draw their mean at rays that it tells apart but cannot move, and its cameras never learn anything.
+    ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none.
+
+    The other settings are ours, for small models; neither paper nor code have them. ``positions``: what tells patches
+    apart in the camera layers, see `codes`. ``head_deviation``: of the camera head's first weights; where they are
+    small, only one axis of motion is learnt. ``head_scale``: a factor on what it says, without which an optimiser's
+    first steps throw cameras far apart. ``still``: the share of the training, at its beginning, in which the camera
+    stage alone learns, from crops of one frame, ``crop`` pixels smaller at each side, see `still`. ``held``: the share
+    until which cameras then stay as they are, for the renderer to learn what their rays mean.
     """
 
     resolution: Count
@@ -54,8 +59,12 @@ class RayZerModel(Options):
     objective: Literal["images", "poses"]
     pixel: Literal["mse", "l1"]
     perceptual: Annotated[float, Field(ge=0)]
+    positions: Literal["sines", "rotary"]
     head_deviation: Annotated[float, Field(gt=0)]
-    jitter: Annotated[int, Field(ge=0)]
+    head_scale: Annotated[float, Field(gt=0)]
+    crop: Annotated[int, Field(ge=0)]
+    still: Share
+    held: Share
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -75,9 +84,12 @@ class RayZerModel(Options):
         return self
 
     @model_validator(mode="after")
-    def _shifted_pictures_have_rays(self) -> Self:
-        if self.jitter and (self.pose != "se3_rays" or self.order != "camera_first"):
-            raise ValueError("jitter shifts rays: expected pose=se3_rays, order=camera_first, or jitter=0")
+    def _first_lessons_are_of_cameras(self) -> Self:
+        explicit = self.objective == "images" and self.pose != "latent" and self.order == "camera_first"
+        if (self.still or self.held) and not explicit:
+            raise ValueError("still and held are about cameras: expected camera_first, no latent, or 0 for both")
+        if self.still and not 0 < 2 * self.crop < self.resolution:
+            raise ValueError(f"crop: expected more than 0, less than half of {self.resolution} pixels, got {self.crop}")
         return self
 
     @property

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from baselines.nn.patches import patchify, unpatchify
-from baselines.nn.position import sincos_1d, sincos_2d
 from baselines.nn.transformer import Stack, deviation, normal_linears
 from baselines.rayzer.cameras import CameraHead
+from baselines.rayzer.codes import codes_of
 from baselines.rayzer.conditioning import pose_tokens
 from baselines.rayzer.model import RayZerModel
 from evalkit.method import PoseCode
@@ -25,17 +25,15 @@ class RayZerNetwork(nn.Module):
         super().__init__()
         self.model, width = model, model.width
         self.embed_patches = nn.Linear(3 * model.patch**2, width, bias=False)
-        self.embed_place = _mlp(width)
-        self.embed_rank = _mlp(width)
+        self.codes = codes_of(model)
         self.camera_token = _learnt(1, width)
         self.camera_layers = Stack(width, model.heads, model.camera_layers)
         if model.pose != "latent":
-            self.camera_head = CameraHead(
-                width, model.resolution, lens=model.objective == "images", deviation=model.head_deviation
-            )
+            lens = model.objective == "images"
+            self.camera_head = CameraHead(width, model.resolution, lens, model.head_deviation, model.head_scale)
         if model.objective == "images":
             self._build_scene(model)
-        normal_linears((self.embed_patches, *self.embed_place, *self.embed_rank), deviation(width))
+        normal_linears((self.embed_patches,), deviation(width))
 
     def _build_scene(self, model: RayZerModel) -> None:
         width = model.width
@@ -54,11 +52,7 @@ class RayZerNetwork(nn.Module):
 
         ``ranks`` [B or 1, V]: the place of each view in the temporal order of its clip.
         """
-        grid, half = self.model.grid, self.model.width // 2
-        place = sincos_2d(grid, grid, half, images.device)
-        rank = sincos_1d(ranks, half)[..., None, :].expand(-1, -1, len(place), -1)
-        position = torch.cat([place.expand(*rank.shape[:2], -1, -1), rank], dim=-1)
-        return self.embed_patches(patchify(2 * images - 1, self.model.patch)) + self.embed_place(position)  # type: ignore[no-any-return]
+        return self.embed_patches(patchify(2 * images - 1, self.model.patch)) + self.codes.patches(ranks)  # type: ignore[no-any-return]
 
     def encode_poses(self, tokens: Tensor, scene: Tensor | None = None) -> PoseCode:
         """Poses of all V views of a clip in temporal order, in the frame of the canonical one, of tokens from `embed`.
@@ -68,9 +62,10 @@ class RayZerNetwork(nn.Module):
         """
         batch, views = tokens.shape[:2]
         ranks = torch.arange(views, device=tokens.device)
-        cameras = (self.camera_token + self.embed_rank(sincos_1d(ranks, self.model.width))).expand(batch, -1, -1)
+        cameras = (self.camera_token + self.codes.cameras(ranks)).expand(batch, -1, -1)
         rest = [tokens.flatten(1, 2)] if scene is None else [tokens.flatten(1, 2), scene]
-        read = self.camera_layers(torch.cat([cameras, *rest], dim=1))[:, :views]
+        rotation = self.codes.rotation(views, 0 if scene is None else scene.shape[1])
+        read = self.camera_layers(torch.cat([cameras, *rest], dim=1), rotation)[:, :views]
         if self.model.pose == "latent":
             return PoseCode(latent=read, features=read)
         return PoseCode(cameras=self.camera_head(read, self.model.canonical_of(views)), features=read)
@@ -131,7 +126,3 @@ class Renderer(nn.Module):
 def _learnt(*shape: int) -> nn.Parameter:
     """Learnt tokens [..., width], which start from a normal distribution of `deviation`."""
     return nn.Parameter(nn.init.trunc_normal_(torch.empty(shape), std=deviation(shape[-1])))
-
-
-def _mlp(width: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))

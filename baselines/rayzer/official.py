@@ -22,8 +22,8 @@ from evalkit.weights.model_file import load_exactly, longest_part
 # ours -> theirs, up to the next dot
 _PARTS = {
     "embed_patches": "image_tokenizer.1",
-    "embed_place": "pe_embedder",
-    "embed_rank": "temporal_pe_embedder",
+    "codes.place": "pe_embedder",
+    "codes.rank": "temporal_pe_embedder",
     "camera_token": "cam_code",
     "camera_layers.blocks": "transformer_encoder",
     "camera_head.pose": "pose_predictor.rel_head",
@@ -106,7 +106,7 @@ def official_model(state: Mapping[str, Tensor], source: str) -> RayZerModel:
     except KeyError as error:
         raise UserError(f"{source}: {error} is missing from this RayZer checkpoint") from error
     settings: dict[str, Any] = {"decoder": "tokens", "objective": "images", "pixel": "mse", "perceptual": 0.2}
-    settings |= {"head_deviation": 1e-3, "jitter": 0}
+    settings |= {"positions": "sines", "head_deviation": 1e-3, "head_scale": 1.0, "crop": 0, "still": 0.0, "held": 0.0}
     return RayZerModel(
         resolution=RESOLUTION,
         patch=patch,
