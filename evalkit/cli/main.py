@@ -89,8 +89,13 @@ def show(
     runs: Annotated[Path, typer.Argument(help="A run's folder, or any folder above several.")],
     markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
     against: Annotated[str | None, typer.Option(help="A baseline: print differences to it, sample by sample.")] = None,
+    rows: Annotated[Path | None, typer.Option(help="A .csv file: write what the tables are the means of.")] = None,
 ) -> None:
     """Print the tables of finished runs again, or how far methods differ on the same samples."""
+    if rows is not None:
+        from evalkit.cli.rows import write_rows
+
+        write_rows(runs, rows)
     if against is not None:
         from evalkit.cli.paired import show_paired
 

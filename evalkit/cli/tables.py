@@ -1,4 +1,4 @@
-"""Tables of runs: one a protocol, dataset, target-pose source and oracle, which never share a column."""
+"""Tables of runs: one a protocol with its settings, dataset, target-pose source and oracle."""
 
 from __future__ import annotations
 
@@ -54,13 +54,26 @@ def print_tables(runs: Sequence[Run]) -> None:
 
 
 def grouped(runs: Iterable[Run]) -> list[tuple[str, list[Run]]]:
-    """Runs that share a table, by its title."""
-    groups: dict[str, list[Run]] = {}
+    """Runs that share a table, by its title, which names settings of a protocol that tell tables apart."""
+    alike: dict[str, list[Run]] = {}
     for path, summary in runs:
         title = f"{summary['protocol']} · {summary['dataset']} · target poses: {summary['target_pose']}"
         title += f" · oracle: {summary['oracle']}" if summary["oracle"] else ""
-        groups.setdefault(title, []).append((path, summary))
+        alike.setdefault(title, []).append((path, summary))
+    groups: dict[str, list[Run]] = {}
+    for title, group in alike.items():
+        settings = [_settings(path) for path, _ in group]
+        differing = sorted({name for each in settings for name in each if each[name] != settings[0].get(name)})
+        for run, each in zip(group, settings, strict=True):
+            named = "".join(f" · {name}={each.get(name)}" for name in differing)
+            groups.setdefault(title + named, []).append(run)
     return list(groups.items())
+
+
+def _settings(path: str) -> dict[str, Any]:
+    """The settings of a run's protocol."""
+    manifest = json.loads(Path(path, "manifest.json").read_text(encoding="utf-8"))
+    return dict(manifest["inputs"]["protocol"])
 
 
 def _remarks(summary: dict[str, Any]) -> list[str]:

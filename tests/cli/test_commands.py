@@ -74,10 +74,12 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     assert message == "evalkit: stopped; the same command goes on where it was\n"
 
 
-def test_commas_run_the_product_and_sources_do_not_share_a_table(tmp_path: Path) -> None:
+def test_commas_run_the_product_and_sources_and_settings_do_not_share_a_table(tmp_path: Path) -> None:
     output = evalkit("run", *SMALL, "baseline=static,copy_target", "protocol.sampling=even,random", f"out={tmp_path}")
     assert len(list(tmp_path.rglob("summary.json"))) == 4
-    assert output.count("target poses: given") == output.count("target poses: joint") == 1
+    for source in ("given", "joint"):
+        for sampling in ("even", "random"):
+            assert output.count(f"target poses: {source} · sampling={sampling}") == 1
 
 
 def test_controls_run_by_default_and_show_prints_the_same_table(tmp_path: Path) -> None:
@@ -94,6 +96,11 @@ def test_controls_run_by_default_and_show_prints_the_same_table(tmp_path: Path) 
     assert f"{(rows['static'] - rows['warp']).mean():+.2f}" in paired and "p = " in paired
     with pytest.raises(UserError, match="no finished run of baseline=wrap"):
         evalkit("show", str(tmp_path), "--against", "wrap")
+    evalkit("show", str(tmp_path), "--rows", str(tmp_path / "rows.csv"))
+    written = pd.read_csv(tmp_path / "rows.csv")
+    assert len(written) == sum(map(len, rows.values())) and written["table"].str.startswith("nvs@").all()
+    warp = written[written["baseline"] == "warp"].set_index("sample")["psnr"]
+    pd.testing.assert_series_equal(warp, rows["warp"], rtol=1e-5)
 
 
 def test_saved_renders_score_to_the_same_rows(tmp_path: Path) -> None:
