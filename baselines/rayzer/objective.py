@@ -49,11 +49,12 @@ class RayZerTrainee(Trainee):
         possible = [split for split in self.model.splits if split.views == images.shape[1]]
         split = possible[rng.integers(len(possible))]
         context, target = (x.to(images.device) for x in drawn_roles(len(images), split.views, split.targets, rng))
-        rendered = reconstructed(self.network, images, context, target, held=progress < self.model.held)
+        held = progress < self.model.held
+        rendered = reconstructed(self.network, images, context, target, held)
         truth = take_views(images, target)
         loss = reconstruction(rendered, truth, self.model.pixel, self.model.perceptual)
         quality = psnr(rendered.detach().float().flatten(0, 1), truth.flatten(0, 1)).mean()
-        return {LOSS: self._with_all_weights(loss), "psnr": quality, "turn_off_deg": NOT_NOW}
+        return {LOSS: self._with_all_weights(loss) if held else loss, "psnr": quality, "turn_off_deg": NOT_NOW}
 
     def _still(self, frames: Tensor, views: int, rng: np.random.Generator) -> dict[str, Tensor]:
         """Compare cameras with where crops of frames [B, 3, H, W] lie, through the lens as estimated."""

@@ -96,6 +96,7 @@ def show(
         from evalkit.cli.rows import write_rows
 
         write_rows(runs, rows)
+        return
     if against is not None:
         from evalkit.cli.paired import show_paired
 
