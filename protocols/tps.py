@@ -149,6 +149,8 @@ class Tps:
             truth = self.truths.of(pair)
             row |= transfer_error(truth, pair.context, pair.motion(), images)
             pictures["exact transfer: B seen along the motion of A"] = truth.images
+            off = (images - truth.images).abs().mean(dim=1, keepdim=True)
+            pictures["error: mean over the colours; white is a quarter of the range"] = (4 * off).expand_as(images)
         return Scored(row, arrays, pictures)
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
