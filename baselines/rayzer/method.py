@@ -37,7 +37,10 @@ class RayZerOptions(ComponentOptions):
 
 @dataclass(frozen=True)
 class RayZerScene:
-    """Scene tokens [B, S, width], and what poses need to be seen in: the reference [B, 4, 4] and its lens [B, 3, 3]."""
+    """Scene tokens [B, S, width] or packed Gaussians [B, G, 14], and what poses need to be seen in.
+
+    That is the reference [B, 4, 4] and its lens [B, 3, 3].
+    """
 
     tokens: Tensor
     reference: Tensor | None
@@ -103,7 +106,8 @@ class RayZer:
         if self.model.objective == "poses":
             raise UserError(NOTHING_TO_RENDER)
         assert isinstance(scene, RayZerScene)
-        return self.network.render(scene.tokens, in_canonical_frame(poses, scene.reference, scene.lens)).float()
+        images = self.network.render(scene.tokens, in_canonical_frame(poses, scene.reference, scene.lens))
+        return images.float().clamp(0, 1)
 
 
 def card_of(trained: RayZerWeights) -> Card:

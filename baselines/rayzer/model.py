@@ -30,10 +30,10 @@ class RayZerModel(Options):
     ``splits``: (context, target) counts of the clips trained with; each step draws one. ``canonical``: the view whose
     pose is the identity, the middle one of all V (V // 2) or the first. ``pose``: cameras seen as Plücker rays, cameras
     encoded by an MLP (Table 7, 2), or the camera tokens themselves (Table 7, 3). ``order``: cameras before the scene,
-    or after it (Table 7, 4). ``decoder``: a transformer over tokens; the Gaussians of Table 7 (1) are not here.
-    ``objective``: the images of target views, or the true poses of all (the supervised baseline of Table 6), which
-    trains the camera stage alone and leaves the settings of scene, decoder and losses without effect.
-    ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none.
+    or after it (Table 7, 4). ``decoder``: a transformer over scene tokens, or Gaussians and a rasteriser (Table 7, 1),
+    for which ``scene_tokens`` and ``decoder_layers`` mean nothing. ``objective``: the images of target views, or the
+    true poses of all (the supervised baseline of Table 6), which trains the camera stage alone and leaves the settings
+    of scene, decoder and losses without effect. ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none.
 
     The other settings are ours, for small models; neither paper nor code have them. ``positions``: what tells patches
     apart in the camera layers, see `codes`. ``head_deviation``: of the camera head's first weights; where they are
@@ -55,7 +55,7 @@ class RayZerModel(Options):
     canonical: Literal["middle", "first"]
     pose: Literal["se3_rays", "se3_mlp", "latent"]
     order: Literal["camera_first", "scene_first"]
-    decoder: Literal["tokens"]
+    decoder: Literal["tokens", "gaussians"]
     objective: Literal["images", "poses"]
     pixel: Literal["mse", "l1"]
     perceptual: Annotated[float, Field(ge=0)]
@@ -81,6 +81,12 @@ class RayZerModel(Options):
     def _poses_come_from_cameras_alone(self) -> Self:
         if self.objective == "poses" and (self.pose == "latent" or self.order == "scene_first"):
             raise ValueError("objective=poses has cameras and no scene: expected pose=se3_rays, order=camera_first")
+        return self
+
+    @model_validator(mode="after")
+    def _gaussians_lie_on_rays(self) -> Self:
+        if self.decoder == "gaussians" and (self.pose != "se3_rays" or self.order != "camera_first"):
+            raise ValueError("decoder=gaussians needs rays: expected pose=se3_rays, order=camera_first")
         return self
 
     @model_validator(mode="after")

@@ -10,6 +10,7 @@ from baselines.nn.transformer import Stack, deviation, normal_linears
 from baselines.rayzer.cameras import CameraHead
 from baselines.rayzer.codes import codes_of
 from baselines.rayzer.conditioning import pose_tokens
+from baselines.rayzer.gaussians import PixelGaussians, Rasteriser
 from baselines.rayzer.model import RayZerModel
 from evalkit.method import PoseCode
 
@@ -43,8 +44,12 @@ class RayZerNetwork(nn.Module):
             self.fuse = nn.Sequential(
                 nn.LayerNorm(2 * width, bias=False), nn.Linear(2 * width, width), nn.SiLU(), nn.Linear(width, width)
             )
-        self.initial_scene = _learnt(model.scene_tokens, width)
         self.scene_layers = Stack(width, model.heads, model.scene_layers)
+        if model.decoder == "gaussians":
+            self.gaussians = PixelGaussians(model)
+            self.renderer: nn.Module = Rasteriser(model)
+            return
+        self.initial_scene = _learnt(model.scene_tokens, width)
         self.renderer = Renderer(model)
 
     def embed(self, images: Tensor, ranks: Tensor) -> Tensor:
@@ -71,19 +76,28 @@ class RayZerNetwork(nn.Module):
         return PoseCode(cameras=self.camera_head(read, self.model.canonical_of(views)), features=read)
 
     def encode_scene(self, tokens: Tensor, poses: PoseCode | None) -> Tensor:
-        """The scene [B, scene tokens, width] of the context's tokens [B, C, patches, width] and poses [B, C].
+        """The scene of the context's tokens [B, C, patches, width] and poses [B, C].
+
+        It is [B, scene tokens, width], or for ``decoder`` "gaussians" [B, C * H * W, 14], packed.
 
         The tokens are those of `embed`, not what the camera layers made of them: those have seen the targets (section
         4.3). ``poses`` is None where the order is scene first.
         """
         if poses is not None:
             tokens = self.fuse(torch.cat([tokens, self.context_pose(poses).expand_as(tokens)], dim=-1))
+        if self.model.decoder == "gaussians":
+            assert poses is not None
+            posed = self.scene_layers(tokens.flatten(1, 2)).unflatten(1, tokens.shape[1:3])
+            return self.gaussians(posed, poses)  # type: ignore[no-any-return]
         start = self.initial_scene.expand(len(tokens), -1, -1)
         encoded: Tensor = self.scene_layers(torch.cat([start, tokens.flatten(1, 2)], dim=1))
         return encoded[:, : self.model.scene_tokens]
 
     def render(self, scene: Tensor, poses: PoseCode) -> Tensor:
-        """Images [B, T, 3, H, W] in [0, 1] of a scene at poses [B, T], each on its own."""
+        """Images [B, T, 3, H, W] of a scene at poses [B, T], each on its own.
+
+        They lie in [0, 1] but for sums of Gaussians, which may leave it while they are trained.
+        """
         return self.renderer(scene, poses)  # type: ignore[no-any-return]
 
 
