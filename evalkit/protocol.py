@@ -119,7 +119,10 @@ class Summary:
 
 @typing.runtime_checkable
 class Protocol(typing.Protocol):
-    """A protocol, constructed from its options, a dataset and (where ``uses_oracle``) an oracle."""
+    """A protocol, constructed from its options, a dataset and (where the class ``uses_oracle``) an oracle.
+
+    One that asks for an oracle with some options only says in its instance whether it does.
+    """
 
     name: str
     version: str

@@ -71,6 +71,7 @@ class Probe:
         self.oracle = oracle if options.truth == "oracle" else None
         if options.truth == "oracle" and oracle is None:
             raise UserError("protocol.truth=oracle needs an oracle: oracle=colmap")
+        self.uses_oracle = self.oracle is not None
         self.clips = Clips(options, dataset, seed)
         self.preprocess = self.clips.preprocess
         self.columns = columns_of(options.version)

@@ -35,9 +35,9 @@ def crops(frames: Tensor, offset: Tensor, margin: int) -> Tensor:
 def turned(offset: Tensor, focal: Tensor) -> Tensor:
     """Rotations c2w [B, V, 3, 3] without roll that look ``offset`` [B, V, 2] off the axis of lenses ``focal`` [B, V].
 
-    >>> offset = torch.tensor([[[0.0, 0.0], [30.0, 0.0]]])
-    >>> turned(offset, torch.full((1, 2), 30.0))[0, :, :, 2].round(decimals=3).tolist()
-    [[0.0, 0.0, 1.0], [0.707, 0.0, 0.707]]
+    >>> ahead = turned(torch.tensor([[[3.0, 0.0]]]), torch.tensor([[4.0]]))[0, 0, :, 2]
+    >>> [round(number, 4) for number in ahead.tolist()]
+    [0.6, 0.0, 0.8]
     """
     ahead = normalize(torch.cat([offset / focal[..., None], torch.ones_like(focal)[..., None]], dim=-1), dim=-1)
     down = ahead.new_tensor([0.0, 1.0, 0.0]).expand_as(ahead)

@@ -114,7 +114,7 @@ def prepare(config: RunConfig, session: Session) -> Job:
     inputs = {
         "protocol": {"version": protocol.version, **config.protocol.model_dump(mode="json")},
         "baseline": {**config.baseline.model_dump(mode="json"), "weights": method.card.weights},
-        "oracle": oracle.identity() if oracle else None,
+        "oracle": oracle.identity() if oracle is not None and protocol.uses_oracle else None,
         "seed": config.seed,
         "index": plan.digest,
         "data": dataset.digest(),

@@ -69,7 +69,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
         while process.poll() is None and not list(tmp_path.rglob("*.lock")):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
-        _, message = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=300)
     assert process.returncode == 130
     assert message == "evalkit: stopped; the same command goes on where it was\n"
 
