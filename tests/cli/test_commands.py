@@ -65,7 +65,13 @@ def test_a_mistake_exits_with_2_and_no_traceback() -> None:
 
 def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "evalkit", "run", "protocol=nvs", "baseline=warp", f"out={tmp_path}"]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs, and all that they start, ignore it
+
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=heed
+    ) as process:
         while process.poll() is None and not list(tmp_path.rglob("*.lock")):
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
