@@ -128,10 +128,12 @@ def test_a_sequence_without_enough_frames_is_planned_as_a_failure() -> None:
 
 
 def test_the_table_is_clean_fids(results: dict[str, Job]) -> None:
+    """To 1e-4, or 2e-6 where KID is near zero: clean-fid draws its subsets without a seed and sums them in float32."""
+    close = {"rel": 1e-4, "abs": 2e-6}
     for job in results.values():
         found, real = means(job), kept(job, "reference")
-        assert (found["fid"], found["kid"]) == pytest.approx(clean_fid(kept(job, "renders"), real), rel=1e-4)
-        assert (found["fid_floor"], found["kid_floor"]) == pytest.approx(clean_fid(kept(job, "second"), real), rel=1e-4)
+        assert (found["fid"], found["kid"]) == pytest.approx(clean_fid(kept(job, "renders"), real), **close)
+        assert (found["fid_floor"], found["kid_floor"]) == pytest.approx(clean_fid(kept(job, "second"), real), **close)
 
 
 def test_the_floor_stands_beside_every_method_with_its_n(results: dict[str, Job]) -> None:
