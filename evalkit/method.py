@@ -2,58 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, TypeVar, runtime_checkable
 
 from torch import Tensor
 
-from evalkit.views import Cameras, Need, Views, take_views
+from evalkit.card import Card, PoseKind, TargetPose
+from evalkit.views import Cameras, Views, cat_tensors, map_tensors, take_views
 
+__all__ = ["Card", "Method", "PoseCode", "PoseKind", "Scene", "TargetPose", "reference_of"]
+
+Code = TypeVar("Code", bound="PoseCode")
 Scene = Any  # opaque to everyone but the method that made it
-
-
-class TargetPose(StrEnum):
-    """Where the poses of the rendered views come from. No table mixes two of these in one column."""
-
-    GIVEN = "given"  # the dataset's cameras; target pixels are hidden
-    JOINT = "joint"  # the pose encoder sees the targets together with the context
-    CONTEXT_ONLY = "context_only"  # each target is encoded alone with the context
-    ALIGNED_SE3 = "aligned_se3"  # given, then optimised on SE(3) against the target image (NoPoSplat)
-    ALIGNED_FREE = "aligned_free"  # predicted, then optimised as a free 4x4 matrix (SPFSplat, NAS3R)
-    INTERPOLATED = "interpolated"  # between the predicted poses of context views
-    TRANSFER = "transfer"  # taken from another clip
-
-
-class PoseKind(StrEnum):
-    """What a PoseCode of the method holds."""
-
-    LATENT = "latent"
-    SE3 = "se3"
-    BOTH = "both"
-
-
-@dataclass(frozen=True)
-class Card:
-    """What a method declares about itself; `leak` protocols check it, tables print it.
-
-    ``target_poses`` is in order of preference: a protocol takes the first that it can use.
-    ``context_views`` and ``resolution`` None mean any; ``weights`` is the SHA-256 of the files it stands for.
-    ``score_region``: the part of a target whose pixels its pose has not seen, where the pose sees one half by design.
-    """
-
-    name: str
-    summary: str
-    pose: PoseKind
-    target_poses: tuple[TargetPose, ...]
-    needs: frozenset[Need] = frozenset()
-    context_views: frozenset[int] | None = None
-    resolution: int | None = None
-    weights: str = ""
-    trained_on: str = "nothing"
-    licence: str = "Apache-2.0"
-    paper: str = ""
-    score_region: Literal["all", "right_half"] = "all"
 
 
 @dataclass(frozen=True)
@@ -68,20 +29,23 @@ class PoseCode:
     latent: Tensor | None = None
     cameras: Cameras | None = None
     features: Tensor | None = None
+    per_clip: ClassVar[frozenset[str]] = frozenset()  # fields of a subclass that hold one entry a clip, not a view
 
-    def take(self, positions: Tensor) -> PoseCode:
+    def take(self, positions: Tensor) -> Self:
         """Return the poses of the views at ``positions`` [B, K]."""
-        latent, features = (
-            None if each is None else take_views(each, positions) for each in (self.latent, self.features)
-        )
-        if self.cameras is None:
-            return PoseCode(latent, None, features)
-        intrinsics = self.cameras.intrinsics
-        lens = None if intrinsics is None else take_views(intrinsics, positions)
-        return PoseCode(latent, Cameras(take_views(self.cameras.w2c, positions), lens), features)
+        return map_tensors(self, lambda values: take_views(values, positions), self.per_clip)
+
+    def rows(self, index: Tensor) -> Self:
+        """Return the poses of the samples ``index`` [N] of the batch."""
+        return map_tensors(self, lambda values: values[index])
+
+    @staticmethod
+    def cat(codes: Sequence[Code], dim: int) -> Code:
+        """Join pose codes of one kind along the batch (``dim`` 0) or along the views (``dim`` 1)."""
+        return cat_tensors(codes, dim, codes[0].per_clip if dim else ())
 
     def carried(self) -> PoseCode:
-        """The poses alone: what is carried to another scene, which has a lens of its own."""
+        """Return what is carried to another scene: poses alone, since that scene has intrinsics of its own."""
         return PoseCode(self.latent, None if self.cameras is None else Cameras(self.cameras.w2c, None))
 
 

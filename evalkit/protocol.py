@@ -1,27 +1,33 @@
-"""What a protocol is: samples in, one row a sample, a summary. Everything else works on samples and rows."""
+"""What a protocol is: samples in, one row a sample, a summary. Everything else works on samples and rows.
+
+Planning (`Planner`) needs no tensor and imports no torch; scoring (`Protocol`) does. A protocol may be one class that does
+both, or a class for planning whose ``implementation`` names its subclass that scores (`evalkit.registry`).
+"""
 
 from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeAlias
 
-from torch import Tensor
-
-from evalkit.data.preprocess import Preprocess
-from evalkit.method import Card, Method, TargetPose
-from evalkit.views import Frames
+from evalkit.card import Card, TargetPose
+from evalkit.pixels import Preprocess
 
 if TYPE_CHECKING:
     import pandas as pd
+    from torch import Tensor
 
+    from evalkit.method import Method
     from evalkit.stats.bootstrap import Interval
+    from evalkit.views import Frames
 
 Value = float | int | str | bool | list[str]
-Predictions = Mapping[str, Tensor]  # what a method has to show, each [B, ...]; images under `RENDERS`
-Arrays = Callable[[str], Mapping[str, Tensor]]  # the arrays kept of a sample, by its id
+Predictions: TypeAlias = "Mapping[str, Tensor]"  # what a method predicted, each [B, ...]; images under `RENDERS`
+Arrays: TypeAlias = "Callable[[str], Mapping[str, Tensor]]"  # the arrays kept of a sample, by its id
 RENDERS = "renders"  # [B, T, 3, H, W] in [0, 1]
+RENDERS_CARD = "renders.json"  # beside saved renders: which method made them, at which target poses
 
 
 @dataclass(frozen=True)
@@ -87,11 +93,22 @@ class Scored:
     pictures: dict[str, Tensor] = field(default_factory=dict)
 
 
+class Better(StrEnum):
+    """Which direction of a number is better."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+    NONE = "none"  # a description, such as a count or a share of failures by design
+
+
 @dataclass(frozen=True)
 class Column:
-    """How a number of the summary is printed: ``scale`` turns fractions into percent, say.
+    """A number of the summary: how it is printed, and what it is.
 
-    ``networks`` are the weights without which it cannot be computed; it is printed as "-" where they are absent.
+    ``scale`` turns fractions into percent, say. ``networks`` are the weights without which it cannot be computed; it
+    is printed as "-" where they are absent. ``quantity`` says of what it is a number ("psnr", "auc@20"),
+    ``definition`` by which of several definitions in use ("xfactor, folded"), ``variant`` how it differs from the
+    plain number ("failed=90": failures count as 90 degrees off; "dedup": without targets that are context frames).
     """
 
     key: str
@@ -99,6 +116,10 @@ class Column:
     scale: float = 1.0
     digits: int = 2
     networks: tuple[str, ...] = ()
+    better: Better = Better.NONE
+    quantity: str = ""
+    definition: str = ""
+    variant: str = ""
 
 
 @dataclass(frozen=True)
@@ -117,29 +138,41 @@ class Summary:
     notes: tuple[str, ...] = ()
 
 
-@typing.runtime_checkable
-class Protocol(typing.Protocol):
-    """A protocol, constructed from its options, a dataset and (where the class ``uses_oracle``) an oracle.
+class Planner(typing.Protocol):
+    """The half of a protocol that needs no tensor; constructed from options, a dataset, an oracle or None, a seed.
 
-    One that asks for an oracle with some options only says in its instance whether it does.
+    One that asks for an oracle with some options only says in its instance whether it does (``uses_oracle``).
     """
 
     name: str
     version: str
     uses_oracle: bool
     preprocess: Preprocess
-    columns: tuple[Column, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The numbers of the summary that are printed; the first is the one that methods are ranked by."""
+        ...
 
     def samples(self) -> list[Sample]:
-        """Plan: the frozen list of samples, from the dataset's sequences alone. No pixel is read."""
+        """Planner: the frozen list of samples, from the dataset's sequences alone. No pixel is read."""
         ...
 
     def target_pose(self, card: Card) -> TargetPose:
         """Return the target-pose source used for a method; UserError where it supports none of ours."""
         ...
 
+
+@typing.runtime_checkable
+class Protocol(Planner, typing.Protocol):
+    """A protocol that can score.
+
+    Optional attributes: ``controls`` (names of controls that belong beside it), ``implementation`` (see
+    `evalkit.registry`), and ``kept_bytes(sample) -> int`` (size of the arrays that it keeps of a sample).
+    """
+
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
-        """Drive the method: all that it has to show for these samples, which have equal numbers of views."""
+        """Run the method on samples with equal numbers of views; returns all that is scored later."""
         ...
 
     def score(self, batch: Sequence[Loaded], predictions: Predictions, target_pose: TargetPose) -> list[Scored]:

@@ -1,7 +1,11 @@
 """Finds protocols, baselines, datasets, oracles and metrics by entry point.
 
-A component is named in its package's metadata as ``name = "module:attribute"`` under ``evalkit.<group>s``, so
-that anything a user installs is found like our own. Nothing is imported before it is asked for.
+A component is named in its package's metadata as ``name = "module:attribute"`` under ``evalkit.<group>s``, so that
+anything a user installs is found like our own. Nothing is imported before it is asked for.
+
+A component may come in two halves. The class that the entry point names then answers what can be answered without
+tensors (settings, plan, card, digest) and imports no torch. Its attribute ``implementation``, "module:Class", names the
+subclass that computes; see `implementation`. A component without that attribute is both.
 """
 
 from __future__ import annotations
@@ -9,6 +13,7 @@ from __future__ import annotations
 import ast
 from enum import StrEnum
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +51,15 @@ def load(group: Group, name: str) -> Any:
         return entry.load()
     except ModuleNotFoundError as error:
         raise UserError(f"{group} '{name}' needs the package '{error.name}': pip install {error.name}") from error
+
+
+def implementation(component: Any) -> Any:
+    """Return the class that computes for a component as `load` gives it: the one it names, else itself."""
+    named = getattr(component, "implementation", None)
+    if named is None:
+        return component
+    module, _, attribute = str(named).partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def summary(group: Group, name: str) -> str:

@@ -8,21 +8,18 @@ nothing), intrinsics are 3x3 in pixels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from evalkit.card import Need
 
-class Need(StrEnum):
-    """What a method may ask for beside images; its card declares it, and it gets nothing else."""
+__all__ = ["Cameras", "Frames", "Need", "Views", "cat_tensors", "map_tensors", "take_views"]
 
-    CAMERAS = "cameras"
-    INTRINSICS = "intrinsics"
-    DEPTH = "depth"
-    FRAME_NUMBERS = "frame_numbers"
+Record = TypeVar("Record", bound=Any)  # a dataclass
 
 
 @dataclass(frozen=True)
@@ -112,18 +109,17 @@ class Views:
 
     def take(self, positions: Tensor) -> Views:
         """Return the views at ``positions`` [B, K] of each sample."""
+        return map_tensors(self, lambda values: take_views(values, positions))
 
-        def pick(values: Tensor | None) -> Tensor | None:
-            return None if values is None else take_views(values, positions)
+    def rows(self, index: Tensor) -> Views:
+        """Return the samples ``index`` [N] of the batch."""
+        ids = tuple(self.sample_ids[i] for i in index.tolist())
+        return replace(map_tensors(self, lambda values: values[index]), sample_ids=ids)
 
-        return replace(
-            self,
-            images=take_views(self.images, positions),
-            w2c=pick(self.w2c),
-            intrinsics=pick(self.intrinsics),
-            depth=pick(self.depth),
-            frame_numbers=pick(self.frame_numbers),
-        )
+    @staticmethod
+    def cat(parts: Sequence[Views]) -> Views:
+        """Join batches of views along B."""
+        return replace(cat_tensors(parts, dim=0), sample_ids=tuple(name for part in parts for name in part.sample_ids))
 
     def hiding(self, positions: Tensor) -> Views:
         """Return the same views with the pixels and depth at ``positions`` [B, K] replaced by NaN."""
@@ -138,3 +134,35 @@ def take_views(values: Tensor, positions: Tensor) -> Tensor:
     """Pick ``positions`` [B, K] along dimension 1 of ``values`` [B, V, ...], giving [B, K, ...]."""
     rows = torch.arange(values.shape[0], device=values.device)[:, None]
     return values[rows, positions.to(values.device)]
+
+
+def map_tensors(record: Record, change: Callable[[Tensor], Tensor], kept: Collection[str] = ()) -> Record:
+    """Return a copy of a dataclass with every tensor in it, also in nested dataclasses, changed; not those ``kept``."""
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return change(value)
+        return map_tensors(value, change) if is_dataclass(value) and not isinstance(value, type) else value
+
+    names = [field.name for field in fields(record) if field.name not in kept]
+    return replace(record, **{name: changed(getattr(record, name)) for name in names})
+
+
+def cat_tensors(records: Sequence[Record], dim: int, kept: Collection[str] = ()) -> Record:
+    """Return a copy of the first of several like dataclasses, its tensors, but those ``kept``, joined with the others'.
+
+    Raises ValueError where one has a tensor that another lacks.
+    """
+
+    def joined(name: str) -> Any:
+        values = [getattr(record, name) for record in records]
+        if all(isinstance(value, Tensor) for value in values):
+            return torch.cat(values, dim)
+        if all(is_dataclass(value) for value in values):
+            return cat_tensors(values, dim)
+        if any(isinstance(value, Tensor) or is_dataclass(value) for value in values):
+            raise ValueError(f"{name} is there in some of the parts only")
+        return values[0]
+
+    first = records[0]
+    return replace(first, **{field.name: joined(field.name) for field in fields(first) if field.name not in kept})

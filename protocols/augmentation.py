@@ -14,17 +14,18 @@ import pandas as pd
 import torch
 from pydantic import Field
 
+from evalkit.card import Card, TargetPose
 from evalkit.data.augment import AugmentOptions, draw
 from evalkit.data.dataset import Dataset, SequenceInfo
-from evalkit.data.preprocess import Preprocess
 from evalkit.errors import SampleError
-from evalkit.method import Card, Method, TargetPose
+from evalkit.method import Method
 from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
+from evalkit.pixels import Preprocess
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Sample, Scored, Summary, Value
 from evalkit.seeds import generator
-from protocols.common import first_supported, image_columns, image_intervals, scored_rows
-from protocols.transfer import Pair, TransferOptions, Transfers, render_transfer
+from protocols.shared.summaries import first_supported, image_columns, image_intervals, scored_rows
+from protocols.shared.transfer import Pair, TransferOptions, TransferPlanner, render_transfer
 
 BETWEEN = "augmentation_"  # before a metric's name: of the targets of both augmentations, without any method
 KEPT = 16  # augmented clips, for the other methods of the same pass over the data
@@ -37,7 +38,7 @@ class AugmentationOptions(TransferOptions):
     metrics: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class Clips(Transfers):
+class AugmentedClips(TransferPlanner):
     """Windows as `tps` has them; a clip is paired with itself."""
 
     def samples(self) -> list[Sample]:
@@ -67,14 +68,14 @@ class AugmentationTransfer:
 
     def __init__(self, options: AugmentationOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
         self.options, self.seed = options, seed
-        self.clips = Clips(options, dataset, seed)
+        self.clips = AugmentedClips(options, dataset, seed)
         self.preprocess = Preprocess(options.resolution, options.preprocess)
         self.metrics = computable(options.metrics)
         self.columns = image_columns(options.metrics)
         self.augmented = lru_cache(KEPT)(self._augmented)
 
     def samples(self) -> list[Sample]:
-        """Clips, see `Clips.samples`."""
+        """AugmentedClips, see `AugmentedClips.samples`."""
         return self.clips.samples()
 
     def target_pose(self, card: Card) -> TargetPose:

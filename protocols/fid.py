@@ -15,20 +15,21 @@ import pandas as pd
 from pydantic import Field
 from torch import Tensor
 
+from evalkit.card import Card, TargetPose
 from evalkit.data.dataset import Dataset
-from evalkit.data.preprocess import Preprocess
-from evalkit.method import Card, Method, TargetPose
+from evalkit.method import Method
 from evalkit.metrics import set_distance
 from evalkit.metrics.image import quantised
 from evalkit.metrics.inception import inception_features
 from evalkit.metrics.set_distance import Distance
 from evalkit.oracles.oracle import Oracle
+from evalkit.pixels import Preprocess
 from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary, Value
 from evalkit.seeds import generator
 from evalkit.stats.bootstrap import Interval, mean_interval
 from evalkit.weights.store import absent
-from protocols.common import first_supported, scored_rows
-from protocols.transfer import Pair, TransferOptions, Transfers, render_transfer
+from protocols.shared.summaries import first_supported, scored_rows
+from protocols.shared.transfer import Pair, TransferOptions, TransferPlanner, render_transfer
 
 NETWORKS = ("inception",)
 DIMENSION = 2048  # of Inception's features
@@ -55,7 +56,7 @@ class Fid:
 
     def __init__(self, options: FidOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
         self.options, self.dataset, self.seed = options, dataset, seed
-        self.transfers = Transfers(options, dataset, seed)
+        self.transfers = TransferPlanner(options, dataset, seed)
         self.preprocess = Preprocess(options.resolution, options.preprocess)
         self.has_network = not absent(NETWORKS)
         self._real: dict[str, dict[str, Tensor]] = {}  # features of the last batch, for the other methods of the pass

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from evalkit import registry
 from evalkit.cli.main import app
 from evalkit.config.compose import compose_runs
-from evalkit.data.preprocess import Preprocess, Profile
+from evalkit.pixels import Preprocess, Profile
 from evalkit.run.execute import Session, prepare
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,9 +14,10 @@ from baselines.rayzer.objective import RayZerTrainee
 from baselines.rayzer.poses import ClipPoses, in_canonical_frame, in_reference_frame
 from baselines.rayzer.supervised import SupervisedRayZer
 from baselines.rayzer.weights import RayZerWeights, read_weights
+from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
-from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose, reference_of
+from evalkit.method import PoseCode, Scene, reference_of
 from evalkit.training.trainee import Trainee
 from evalkit.views import Views, take_views
 

@@ -14,7 +14,7 @@ from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.still import crops, drawn_offsets, turned
 from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.metrics.image import psnr
-from evalkit.training.clips import Clips, drawn_roles
+from evalkit.training.clip_batch import ClipBatch, drawn_roles
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
@@ -40,7 +40,7 @@ class RayZerTrainee(Trainee):
         """The blocks of all three transformers."""
         return (each for each in self.network.modules() if isinstance(each, Block))
 
-    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Render the targets of each clip from its context; see `Trainee`. At first, crops: `still`."""
         if progress < self.model.still:
             views = min(self.model.views) if progress < ALONE_FEW * self.model.still else clips.images.shape[1]

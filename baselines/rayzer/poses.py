@@ -23,12 +23,7 @@ class ClipPoses(PoseCode):
 
     ranks: Tensor | None = None
     reference: Tensor | None = None
-
-    def take(self, positions: Tensor) -> ClipPoses:
-        """Return the poses of the views at ``positions`` [B, K]."""
-        ranks = None if self.ranks is None else take_views(self.ranks, positions)
-        taken = super().take(positions)
-        return ClipPoses(taken.latent, taken.cameras, taken.features, ranks, self.reference)
+    per_clip = frozenset({"reference"})
 
 
 def in_reference_frame(poses: PoseCode, reference: Tensor, ranks: Tensor) -> ClipPoses:

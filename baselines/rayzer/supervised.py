@@ -10,9 +10,9 @@ from torch import Tensor
 
 from baselines.rayzer.objective import RayZerTrainee
 from evalkit.geometry.se3 import relative_to, rotation_angle_deg
-from evalkit.probing.training import Poses, Rescale, losses
-from evalkit.training.clips import Clips
+from evalkit.training.clip_batch import ClipBatch
 from evalkit.training.trainee import LOSS
+from protocols.probe.heads import Poses, Rescale, losses
 
 
 class SupervisedRayZer(RayZerTrainee):
@@ -24,7 +24,7 @@ class SupervisedRayZer(RayZerTrainee):
 
     needs_cameras: ClassVar[bool] = True
 
-    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Compare the cameras of all views with the true ones; see `Trainee`. Nothing here is random."""
         assert clips.w2c is not None
         views = clips.images.shape[1]

@@ -10,8 +10,9 @@ from torch import Tensor
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork, halves_of
 from baselines.rust.objective import RustTrainee
+from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.options import ComponentOptions
-from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose
+from evalkit.method import PoseCode, Scene
 from evalkit.training.trainee import Trainee
 from evalkit.views import Views
 from evalkit.weights.model_file import Trained, read_trained

@@ -16,7 +16,7 @@ from baselines.nn.cross import CrossBlock
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork, halves_of
 from evalkit.metrics.named import MIN_MSE
-from evalkit.training.clips import Clips, drawn_roles
+from evalkit.training.clip_batch import ClipBatch, drawn_roles
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
@@ -42,7 +42,7 @@ class RustTrainee(Trainee):
         """The attention blocks of all three networks."""
         return (each for each in self.network.modules() if isinstance(each, CrossBlock))
 
-    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Render random pixels of the targets; see `Trainee`."""
         images = clips.images
         count, device = len(images), images.device

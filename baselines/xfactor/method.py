@@ -13,9 +13,10 @@ from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import XFactorNetwork, whole
 from baselines.xfactor.objective import XFactorTrainee, pairwise
 from baselines.xfactor.official import convert
+from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
-from evalkit.method import Card, PoseCode, PoseKind, Scene, TargetPose, reference_of
+from evalkit.method import PoseCode, Scene, reference_of
 from evalkit.training.trainee import Trainee
 from evalkit.views import Views, take_views
 from evalkit.weights.model_file import Trained, read_trained

@@ -13,7 +13,7 @@ from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import XFactorNetwork, whole
 from evalkit.data.augment import draw
 from evalkit.metrics.image import psnr
-from evalkit.training.clips import Clips
+from evalkit.training.clip_batch import ClipBatch
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
@@ -38,7 +38,7 @@ class XFactorTrainee(Trainee):
         """The layers of both networks."""
         return (*self.network.encoder.layers, *self.network.renderer.layers)
 
-    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Render one view of each clip from the others; see `Trainee`."""
         order = torch.from_numpy(drawn_order(len(clips.images), self.model, rng)).to(clips.images.device)
         views = take_views(clips.images, order)

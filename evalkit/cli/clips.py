@@ -13,11 +13,11 @@ from rich.table import Table
 
 from evalkit.cli.console import console
 from evalkit.config.compose import compose_runs
-from evalkit.data.folder import load_clip
-from evalkit.data.preprocess import Preprocess
+from evalkit.data.stored.folder import load_clip
 from evalkit.errors import SampleError, UserError
 from evalkit.metrics.pose_scores import THRESHOLDS, PoseScores, pose_scores
 from evalkit.oracles.oracle import Estimate, Oracle
+from evalkit.pixels import Preprocess
 from evalkit.run.execute import Session, pick_device
 from evalkit.views import Frames
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from evalkit.cache import cache_folder
 from evalkit.cli.console import console
-from evalkit.oracles.packages import INSTALL
+from evalkit.oracles.networks.packages import INSTALL
 
 # Package, what it is for, what to type when it is missing.
 PACKAGES = (

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evalkit.config.schema import RunConfig
-    from evalkit.oracles.compare import Clip
-    from evalkit.oracles.trust import Trust
+    from evalkit.oracles.calibration.compare import Clip
+    from evalkit.oracles.calibration.trust import Trust
 
 oracle_app = typer.Typer(help="Oracles: which cameras do the frames show, and who says so?", no_args_is_help=True)
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="dataset=..., limit=N, out=DIR")]
@@ -31,9 +31,9 @@ def compare(
     from evalkit.config.compose import compose_runs
     from evalkit.data.degrade import GRADES
     from evalkit.errors import UserError
-    from evalkit.oracles.compare import compare as compared
-    from evalkit.oracles.compare import summary
-    from evalkit.oracles.plots import plot_comparison
+    from evalkit.oracles.calibration.compare import compare as compared
+    from evalkit.oracles.calibration.compare import summary
+    from evalkit.oracles.calibration.plots import plot_comparison
     from evalkit.run.execute import Session, pick_device
 
     session, chosen = Session(), [grade.strip() for grade in grades.split(",")] if grades else list(GRADES)
@@ -61,8 +61,8 @@ def _clips(config: RunConfig, session: object) -> list[Clip]:
     """The clips that give the poses in tps, with their true cameras."""
     from evalkit.data.dataset import KnownWorld
     from evalkit.errors import UserError
-    from evalkit.oracles.compare import Clip
-    from evalkit.oracles.oracle import Place
+    from evalkit.oracles.calibration.compare import Clip
+    from evalkit.oracles.oracle import ClipLocation
     from evalkit.registry import Group, load
     from evalkit.run.execute import Session, pick_device
 
@@ -79,7 +79,7 @@ def _clips(config: RunConfig, session: object) -> list[Clip]:
         targets, context = frames.take(clip.target_positions), frames.take(clip.context_positions)
         if targets.cameras is None or context.cameras is None:
             raise UserError(f"oracle compare: dataset={config.dataset.name} has no cameras to compare with")
-        place = Place(data, clip.sequence, context.cameras.w2c) if isinstance(data, KnownWorld) else None
+        place = ClipLocation(data, clip.sequence, context.cameras.w2c) if isinstance(data, KnownWorld) else None
         clips.append(Clip(sample.id, sample.scenes[0], targets.images, targets.cameras.w2c, place))
     return clips
 
@@ -115,9 +115,9 @@ def trust(
 
     from evalkit.cli.console import console
     from evalkit.errors import UserError
-    from evalkit.oracles.plots import plot_trust
-    from evalkit.oracles.trust import points
-    from evalkit.oracles.trust import trust as measured
+    from evalkit.oracles.calibration.plots import plot_trust
+    from evalkit.oracles.calibration.trust import points
+    from evalkit.oracles.calibration.trust import trust as measured
 
     tables: dict[str, list[pd.DataFrame]] = {}
     for path in sorted(runs.rglob("rows.parquet")):

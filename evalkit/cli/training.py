@@ -15,13 +15,13 @@ from rich.progress import Progress
 from evalkit.cache import cache_folder
 from evalkit.cli.console import console, progress_bar
 from evalkit.config.options import ComponentOptions
-from evalkit.config.training import TrainingConfig, compose_training
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
 from evalkit.registry import Group, load
 from evalkit.run.manifest import digest_of
-from evalkit.training.loop import Training
-from evalkit.training.pool import Pool
+from evalkit.training.frame_store import FrameStore
+from evalkit.training.loop import TrainingLoop
+from evalkit.training.settings import TrainingConfig, compose_training
 from evalkit.training.trainee import Trainee
 from evalkit.weights.model_file import load_exactly, read_model, write_model
 
@@ -54,7 +54,7 @@ def _train(config: TrainingConfig) -> None:
         cameras = trainee.needs_cameras
         pool = _pool(config, config.dataset, fabric, progress, cameras)
         prelude = None if config.prelude is None else _pool(config, config.prelude, fabric, progress, cameras)
-        training = Training(fabric, trainee, config.recipe, pool, config.place.seed, folder, prelude)
+        training = TrainingLoop(fabric, trainee, config.recipe, pool, config.place.seed, folder, prelude)
         _run(training, config, progress)
     if fabric.is_global_zero:
         about = {"trained_on": _trained_on(config), "licence": "Apache-2.0", "config": config.identity()}
@@ -87,7 +87,9 @@ def _trainee(config: TrainingConfig) -> Trainee:
     return trainee
 
 
-def _pool(config: TrainingConfig, source: ComponentOptions, fabric: Fabric, progress: Progress, cameras: bool) -> Pool:
+def _pool(
+    config: TrainingConfig, source: ComponentOptions, fabric: Fabric, progress: Progress, cameras: bool
+) -> FrameStore:
     """All frames, rendered or read by one process and kept in the cache for the others and the next time."""
     dataset = load(Group.DATASET, source.name)(source, str(fabric.device))
     resolution = config.model.resolution  # type: ignore[attr-defined]  # every model has one
@@ -99,10 +101,10 @@ def _pool(config: TrainingConfig, source: ComponentOptions, fabric: Fabric, prog
         progress.update(task, completed=done, total=total)
 
     with fabric.rank_zero_first():
-        return Pool.of(dataset, resolution, config.recipe.clips.stride, folder, str(fabric.device), tell, cameras)
+        return FrameStore.of(dataset, resolution, config.recipe.clips.stride, folder, str(fabric.device), tell, cameras)
 
 
-def _run(training: Training, config: TrainingConfig, progress: Progress) -> None:
+def _run(training: TrainingLoop, config: TrainingConfig, progress: Progress) -> None:
     training.resume()
     task = progress.add_task(config.baseline, total=config.recipe.steps, completed=training.state.done)
     since, before = time.perf_counter(), training.state.done

@@ -14,4 +14,4 @@ class Options(BaseModel):
 class ComponentOptions(Options):
     """Settings of a protocol, dataset, oracle or baseline; ``name`` is its name in the registry."""
 
-    name: str
+    name: str = ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from torch import Tensor
+from evalkit.card import Need
+from evalkit.pixels import Preprocess, Profile
 
-from evalkit.data.preprocess import Preprocess
-from evalkit.views import Frames, Need
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evalkit.views import Frames
 
 
 @dataclass(frozen=True)
@@ -27,18 +30,30 @@ class SequenceInfo:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class ClipShape:
+    """View counts and window lengths that suit a dataset; protocols take them where the user says nothing.
+
+    ``context`` and ``target`` views of a single clip; ``span`` its shortest and longest window, and ``transfer_span``
+    that of clips between which poses are transferred, both in frames, inclusive; ``profile`` how frames become squares.
+    What is None, the protocol decides.
+    """
+
+    context: int | None = None
+    target: int | None = None
+    span: tuple[int, int] | None = None
+    transfer_span: tuple[int, int] | None = None
+    profile: Profile | None = None
+
+
 @runtime_checkable
-class Dataset(Protocol):
-    """Frames by sequence and number. Reading is deterministic and has no state that matters."""
+class Catalogue(Protocol):
+    """The half of a dataset that planning needs: no tensor, no torch."""
 
     provides: frozenset[Need]
 
     def sequences(self) -> list[SequenceInfo]:
         """All sequences, in a fixed order."""
-        ...
-
-    def frames(self, sequence: str, numbers: Sequence[int], preprocess: Preprocess) -> Frames:
-        """Read frames. Raises SampleError, naming the file, where one cannot be read."""
         ...
 
     def digest(self) -> str:
@@ -47,11 +62,30 @@ class Dataset(Protocol):
 
 
 @runtime_checkable
+class Dataset(Catalogue, Protocol):
+    """Frames by sequence and number. Reading is deterministic and has no state that matters.
+
+    Optional attributes: ``clip_shape`` (see `ClipShape`), ``notes`` (lines that the user should read), and
+    ``implementation`` (see `evalkit.registry`).
+    """
+
+    def frames(self, sequence: str, numbers: Sequence[int], preprocess: Preprocess) -> Frames:
+        """Read frames. Raises SampleError, naming the file, where one cannot be read."""
+        ...
+
+
+def clip_shape_of(dataset: Catalogue) -> ClipShape:
+    """The shape of clips that a dataset names, or one that names nothing."""
+    shape = getattr(dataset, "clip_shape", None)
+    return shape if isinstance(shape, ClipShape) else ClipShape()
+
+
+@runtime_checkable
 class KnownWorld(Protocol):
     """A dataset that can show its scenes from anywhere: procedural worlds, where the truth is known."""
 
     def view(self, sequence: str, w2c: Tensor, resolution: int) -> Frames:
-        """Ray-cast a sequence's scene from ``w2c`` [V, 4, 4] through the sequence's own lens, square."""
+        """Ray-cast a sequence's scene from ``w2c`` [V, 4, 4] with the sequence's own intrinsics, square."""
         ...
 
     def digest(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 
 import numpy as np
@@ -20,31 +19,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from evalkit.errors import SampleError
+from evalkit.pixels import Preprocess, Profile
+
+__all__ = ["Geometry", "Preprocess", "Profile", "adjust_intrinsics", "apply", "plan"]
 
 Size = tuple[int, int]  # width, height
 
 _LONGEST = 32  # a longer strip would fill the memory when its short side is scaled up
-
-
-class Profile(StrEnum):
-    """How published codes get from a stored image to a square."""
-
-    PIXELSPLAT = "pixelsplat"
-    LVSM_P8 = "lvsm-p8"
-    LVSM_P16 = "lvsm-p16"
-    LVSM_P14 = "lvsm-p14"
-    ERAYZER_P16 = "erayzer-p16"
-    ERAYZER_DEMO = "erayzer-demo"
-    PENSIEVE_BILINEAR = "pensieve-bilinear"
-    XFACTOR_BILINEAR = "xfactor-bilinear"
-
-
-@dataclass(frozen=True)
-class Preprocess:
-    """A square crop of ``resolution`` pixels, made the way of ``profile``."""
-
-    resolution: int
-    profile: Profile
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 
 
 @dataclass(frozen=True)
@@ -58,5 +58,5 @@ def compare(a: Index, b: Index) -> Difference:
     )
 
 
-def _same_context(x: Entry, y: Entry) -> bool:
+def _same_context(x: IndexEntry, y: IndexEntry) -> bool:
     return set(x.context) == set(y.context)

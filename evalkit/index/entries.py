@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexEntry:
     """One evaluation of one scene. Frames are positions in the scene's list of frames, in the file's order.
 
     ``overlap`` is what the list says of the context pair: a fraction, a word such as "large", or nothing.
@@ -23,7 +23,7 @@ class Entry:
     def id(self) -> str:
         """The scene, and the part where there are several.
 
-        >>> Entry("scan1", (0, 2), (1,), part="03").id
+        >>> IndexEntry("scan1", (0, 2), (1,), part="03").id
         'scan1#03'
         """
         return f"{self.scene}#{self.part}" if self.part else self.scene
@@ -38,6 +38,6 @@ class Index:
     """
 
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[IndexEntry, ...]
     skipped: tuple[str, ...] = ()
     target_every: int | None = None

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NoReturn
 
 from evalkit.errors import UserError
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 
 FIELDS = {"context", "target", "overlap"}
 MAX_FRAME = 10_000_000  # 46 hours at 60 frames a second
@@ -101,7 +101,7 @@ def read_kmeans(content: bytes, name: str, inputs: int) -> Index:
         if not isinstance(item, dict) or not {"scene_name", field} <= item.keys():
             _refuse(name, f"{_quoted(item)}: expected an object with scene_name and {field}")
         scene = _scene(item["scene_name"], name)
-        entries.append(Entry(scene, _numbers(item[field], f"{name}: scene {_quoted(scene)}: {field}"), ()))
+        entries.append(IndexEntry(scene, _numbers(item[field], f"{name}: scene {_quoted(scene)}: {field}"), ()))
     return Index(name, tuple(entries), target_every=8)
 
 
@@ -110,7 +110,7 @@ def read_erayzer_scenes(content: bytes, name: str) -> Index:
     lines = (line.strip() for line in _text(content, name).splitlines())
     context = tuple(ERAYZER_FRAMES[rank] for rank in ERAYZER_INPUT_RANKS)
     target = tuple(number for number in ERAYZER_FRAMES if number not in context)
-    return Index(name, tuple(Entry(_scene(line, name), context, target) for line in lines if line))
+    return Index(name, tuple(IndexEntry(_scene(line, name), context, target) for line in lines if line))
 
 
 READERS: Mapping[Format, Callable[[bytes, str], Index]] = {
@@ -123,14 +123,14 @@ READERS: Mapping[Format, Callable[[bytes, str], Index]] = {
 }
 
 
-def _entry(key: str, value: Any, name: str, part: str = "") -> Entry:
+def _entry(key: str, value: Any, name: str, part: str = "") -> IndexEntry:
     scene = _scene(key, name)
     where = f"{name}: scene {_quoted(scene)}"
     if not isinstance(value, dict):
         _refuse(where, f"is {_kind(value)}; expected an object with context and target")
     if not {"context", "target"} <= value.keys() <= FIELDS:
         _refuse(where, f"has {_quoted(', '.join(sorted(value)))}; expected context, target and at most overlap")
-    return Entry(
+    return IndexEntry(
         scene,
         _numbers(value["context"], f"{where}: context"),
         _numbers(value["target"], f"{where}: target"),

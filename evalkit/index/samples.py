@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.data.dataset import SequenceInfo
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 from evalkit.protocol import Clip, Sample
 
 MISSING = "not in the dataset"
@@ -21,7 +21,7 @@ def samples_of(index: Index, sequences: Sequence[SequenceInfo]) -> list[Sample]:
     return [_sample(entry, known.get(entry.scene), index.target_every) for entry in index.entries]
 
 
-def _sample(entry: Entry, sequence: SequenceInfo | None, target_every: int | None) -> Sample:
+def _sample(entry: IndexEntry, sequence: SequenceInfo | None, target_every: int | None) -> Sample:
     if sequence is None:
         return Sample(entry.id, (entry.scene,), (), MISSING, listed=True)
     length = max((end for _, end in sequence.segments), default=0)

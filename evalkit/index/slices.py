@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from enum import StrEnum
 
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 
 # The upper ends of small, medium and large, and the lower end of small (NoPoSplat, SPFSplat, NAS3R,
 # src/misc/utils.py). The papers write "0.05%-0.3%"; they are fractions.
@@ -68,17 +68,17 @@ def by_overlap(index: Index, bucket: Bucket, rule: Rule = Rule.SHIPPED) -> Index
     return replace(index, name=f"{index.name}:{bucket}", entries=kept)
 
 
-def duplicate_targets(entry: Entry) -> tuple[bool, ...]:
+def duplicate_targets(entry: IndexEntry) -> tuple[bool, ...]:
     """For each target, whether it is a context frame as well.
 
-    >>> duplicate_targets(Entry("s", (5, 9), (5, 7, 8)))
+    >>> duplicate_targets(IndexEntry("s", (5, 9), (5, 7, 8)))
     (True, False, False)
     """
     context = set(entry.context)
     return tuple(number in context for number in entry.target)
 
 
-def without_duplicate_targets(entry: Entry) -> Entry:
+def without_duplicate_targets(entry: IndexEntry) -> IndexEntry:
     """Drop targets that equal a context frame; nothing may be left."""
     context = set(entry.context)
     return replace(entry, target=tuple(number for number in entry.target if number not in context))

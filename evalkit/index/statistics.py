@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 from evalkit.index.slices import Rule, bucket_of, duplicate_targets
 
 NEAR = 5
@@ -84,12 +84,12 @@ def describe(index: Index) -> Description:
     )
 
 
-def rank_pattern(entry: Entry) -> str:
+def rank_pattern(entry: IndexEntry) -> str:
     """Role of each frame in temporal order: c context, T target, x both; runs of more than three are counted.
 
-    >>> rank_pattern(Entry("s", (0, 1, 9), (1, 4, 5)))
+    >>> rank_pattern(IndexEntry("s", (0, 1, 9), (1, 4, 5)))
     'cxTTc'
-    >>> rank_pattern(Entry("s", (0, 9), tuple(range(10))))
+    >>> rank_pattern(IndexEntry("s", (0, 9), tuple(range(10))))
     'x8Tx'
     """
     context, target = set(entry.context), set(entry.target)
@@ -101,7 +101,7 @@ def rank_pattern(entry: Entry) -> str:
     return "".join(role * length if length <= 3 else f"{length}{role}" for role, length in runs)
 
 
-def nearest_context(entry: Entry) -> list[int]:
+def nearest_context(entry: IndexEntry) -> list[int]:
     """Frames from each target to the nearest context frame."""
     context = sorted(entry.context)
     distances = []
@@ -111,11 +111,11 @@ def nearest_context(entry: Entry) -> list[int]:
     return distances
 
 
-def _targets(index: Index, entry: Entry) -> str:
+def _targets(index: Index, entry: IndexEntry) -> str:
     return str(len(entry.target)) if index.target_every is None else "*"
 
 
-def _duplicates(entries: Sequence[Entry]) -> Duplicates:
+def _duplicates(entries: Sequence[IndexEntry]) -> Duplicates:
     counts = [sum(duplicate_targets(entry)) for entry in entries]
     return Duplicates(
         targets=sum(counts),
@@ -125,7 +125,7 @@ def _duplicates(entries: Sequence[Entry]) -> Duplicates:
     )
 
 
-def _overlap(entries: Sequence[Entry]) -> dict[str, dict[str, int]] | None:
+def _overlap(entries: Sequence[IndexEntry]) -> dict[str, dict[str, int]] | None:
     if all(entry.overlap is None for entry in entries):
         return None
     return {rule.value: _histogram(bucket_of(entry.overlap, rule).value for entry in entries) for rule in Rule}

@@ -23,8 +23,8 @@ from evalkit.config.options import ComponentOptions
 from evalkit.data.degrade import blurred
 from evalkit.errors import UserError
 from evalkit.geometry.rays import camera_rays
-from evalkit.oracles.clips import quantised
-from evalkit.oracles.oracle import Estimate, Place
+from evalkit.oracles.frames import quantised
+from evalkit.oracles.oracle import ClipLocation, Estimate
 from evalkit.views import Cameras
 
 REVISION = 1  # to be raised with any change here that changes an answer
@@ -78,7 +78,9 @@ class AlignmentOracle:
         """Name, revision and every option."""
         return {"revision": REVISION, "precision": "float64", **self.options.model_dump()}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         """Estimate w2c of ``images`` [B, V, 3, H, W], square, in the axes of their worlds.
 
         Pixels are rounded to 8 bits first. ``cameras`` are not looked at. Raises UserError without ``places``.
@@ -100,7 +102,7 @@ class AlignmentOracle:
             tuple(reason for _, reason in found),
         )
 
-    def _clip(self, clip: Tensor, place: Place) -> tuple[Tensor, str]:
+    def _clip(self, clip: Tensor, place: ClipLocation) -> tuple[Tensor, str]:
         """Cameras [V, 4, 4] of one clip [V, 3, H, W] uint8, and why there are none."""
         frames = shrunk(clip.double() / 255, self.options.side)
         w2c, correlation = located(frames, place)
@@ -110,7 +112,7 @@ class AlignmentOracle:
         return w2c, ""
 
 
-def located(frames: Tensor, place: Place) -> tuple[Tensor, Tensor]:
+def located(frames: Tensor, place: ClipLocation) -> tuple[Tensor, Tensor]:
     """Cameras w2c [V, 4, 4] of frames [V, 3, S, S], float64, and how well they agree with the world there [V].
 
     Every start is tried at half the size, and the one that agrees best goes on.
@@ -133,7 +135,7 @@ def located(frames: Tensor, place: Place) -> tuple[Tensor, Tensor]:
     return w2c, agreement
 
 
-def seen_from(place: Place, w2c: Tensor, side: int) -> Seen:
+def seen_from(place: ClipLocation, w2c: Tensor, side: int) -> Seen:
     """Views of the world from cameras [N, 4, 4]."""
     frames = place.world.view(place.sequence, w2c, side)
     assert frames.depth is not None and frames.cameras is not None and frames.cameras.intrinsics is not None

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
-from evalkit.oracles.clips import TRANSIENT, quantised
-from evalkit.oracles.oracle import Estimate, Oracle, Place
+from evalkit.oracles.frames import TRANSIENT, quantised
+from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle
 from evalkit.views import Cameras
 
 
@@ -38,7 +38,9 @@ class CachedOracle:
         """That of the oracle inside: caching changes no answer."""
         return self._oracle.identity()
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         """As the oracle inside; clips that occur twice in ``images`` [B, V, 3, H, W] are asked about once."""
         clips = quantised(images)
         identity = json.dumps(self.identity(), sort_keys=True)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
-from evalkit.oracles.oracle import Estimate, Place
+from evalkit.oracles.oracle import ClipLocation, Estimate
 from evalkit.views import Cameras
 
 
@@ -32,7 +32,9 @@ class CamerasOracle:
         """The name: the cameras themselves are part of the dataset's digest."""
         return {"name": self.options.name}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         """Return the w2c of ``cameras`` [B, V]. Raises UserError where there are none, ValueError for V < 2."""
         if cameras is None:
             raise UserError("oracle=cameras needs frames with known cameras, and renders have none: use oracle=colmap")

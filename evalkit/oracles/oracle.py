@@ -6,16 +6,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from evalkit.data.dataset import KnownWorld
-from evalkit.views import Cameras
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from evalkit.views import Cameras
+
+Identity = dict[str, str | int | float | bool]
 
 
 @dataclass(frozen=True)
-class Place:
+class ClipLocation:
     """Where a clip was taken: a sequence of a known world, and cameras w2c [N, 4, 4] there to start looking from."""
 
     world: KnownWorld
@@ -51,15 +55,25 @@ class Estimate:
         return tuple(not reason for reason in self.reasons)
 
 
-@runtime_checkable
-class Oracle(Protocol):
-    """Estimates the cameras of clips. Each clip is answered alone: never with the help of another."""
+class OracleIdentity(Protocol):
+    """The half of an oracle that planning needs: no tensor, no torch, no network."""
 
-    def identity(self) -> dict[str, str | int | float | bool]:
+    def identity(self) -> Identity:
         """Everything an answer depends on: name, revision, weights, precision, reference policy, settings."""
         ...
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+
+@runtime_checkable
+class Oracle(OracleIdentity, Protocol):
+    """Estimates the cameras of clips. Each clip is answered alone: never with the help of another.
+
+    Optional attributes: ``reads_pixels`` (False where answers do not depend on the images, and are not cached),
+    ``notes`` (lines that the user should read), and ``implementation`` (see `evalkit.registry`).
+    """
+
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         """Estimate cameras of ``images`` [B, V, 3, H, W] in [0, 1]; V >= 2.
 
         ``cameras`` [B, V] are the dataset's own, where there are any; only the `cameras` oracle looks at them.

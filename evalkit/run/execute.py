@@ -12,20 +12,21 @@ from typing import Any
 import torch
 import yaml
 
+from baselines.saved.method import Saved
 from evalkit.cache import cache_folder
+from evalkit.card import Card
 from evalkit.config.options import ComponentOptions
 from evalkit.config.schema import RunConfig
 from evalkit.data.dataset import Dataset
 from evalkit.errors import Unsupported, UserError
-from evalkit.method import Card, Method
+from evalkit.method import Method
 from evalkit.oracles.cache import CachedOracle
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import Protocol, Summary
-from evalkit.registry import Group, load
+from evalkit.registry import Group, implementation, load
 from evalkit.run.local import Entry, LocalEngine
 from evalkit.run.manifest import code_digest, digest_of, environment
 from evalkit.run.plan import Plan, make_plan
-from evalkit.run.saved import Saved
 from evalkit.run.store import Row, RunFolder, index_bytes, table
 from evalkit.stats.bootstrap import Interval
 from evalkit.weights.store import absent, digest
@@ -71,7 +72,7 @@ class Session:
     def _build(self, group: Group, options: ComponentOptions, device: torch.device) -> Any:
         key = f"{group} {options.model_dump_json()} {device}"
         if key not in self.built:
-            self.built[key] = load(group, options.name)(options, str(device))
+            self.built[key] = implementation(load(group, options.name))(options, str(device))
         return self.built[key]
 
 
@@ -102,7 +103,7 @@ def prepare(config: RunConfig, session: Session) -> Job:
     """Build the components, freeze the plan, and find or create the run's folder."""
     device = pick_device(config.device)
     dataset = session.dataset(config.dataset, device)
-    protocol_class = load(Group.PROTOCOL, config.protocol.name)
+    protocol_class = implementation(load(Group.PROTOCOL, config.protocol.name))
     oracle = session.oracle(config.oracle, device) if protocol_class.uses_oracle else None
     protocol: Protocol = protocol_class(config.protocol, dataset, oracle, config.seed)
     method = session.method(config.baseline, device)

@@ -15,13 +15,12 @@ from filelock import FileLock, Timeout
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from evalkit.card import Card
 from evalkit.errors import UserError
 from evalkit.files import file_name, write_atomically
-from evalkit.method import Card
-from evalkit.protocol import Sample, Value
+from evalkit.protocol import RENDERS_CARD, Sample, Value
 
 Row = dict[str, Value]
-RENDERS_CARD = "renders.json"
 
 
 def index_bytes(samples: Sequence[Sample]) -> bytes:

@@ -15,8 +15,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from evalkit.errors import UserError
 from evalkit.seeds import generator
+from evalkit.training.frame_store import FrameStore
 from evalkit.training.log import WORK, Log
-from evalkit.training.pool import Pool
 from evalkit.training.recipe import Recipe
 from evalkit.training.throughput import operations, peak
 from evalkit.training.trainee import LOSS, Trainee
@@ -41,7 +41,7 @@ class State:
         return held if self.mean is None else {**held, "mean": self.mean}
 
 
-class Training:
+class TrainingLoop:
     """A trainee on its way through a recipe."""
 
     def __init__(
@@ -49,10 +49,10 @@ class Training:
         fabric: Fabric,
         trainee: Trainee,
         recipe: Recipe,
-        pool: Pool,
+        pool: FrameStore,
         seed: int,
         folder: Path,
-        prelude: Pool | None = None,
+        prelude: FrameStore | None = None,
     ) -> None:
         self.fabric, self.recipe, self.seed, self.folder = fabric, recipe, seed, folder
         self.pool, self.prelude = pool, prelude
@@ -131,7 +131,7 @@ class Training:
         own = {"gradient": norm, "rate": recipe.rate(done), "skipped": float(self.skipped)}
         return {**numbers, **own, WORK: self.operations[views]}
 
-    def _pool(self, progress: float) -> Pool:
+    def _pool(self, progress: float) -> FrameStore:
         """Where the clips of this step come from."""
         if self.prelude is None:
             return self.pool

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from evalkit.config.options import Options
-from evalkit.training.pool import ClipOptions
+from evalkit.training.frame_store import ClipOptions
 
 Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]

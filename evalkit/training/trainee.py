@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor, nn
 
-from evalkit.training.clips import Clips
+from evalkit.training.clip_batch import ClipBatch
 
 LOSS = "loss"  # of all the numbers that a trainee returns, the one that is minimised
 
@@ -31,7 +31,7 @@ class Trainee(nn.Module, ABC):
         return ()
 
     @abstractmethod
-    def forward(self, clips: Clips, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
+    def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Scalars by name, `LOSS` among them, of clips [B, V].
 
         ``progress`` in [0, 1] is the share of the training that is done.

@@ -14,7 +14,7 @@ from baselines.nn.gaussians import DENSE, DILATION, Gaussians, rotations, splat
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee
 from evalkit.errors import UserError
-from evalkit.training.clips import Clips
+from evalkit.training.clip_batch import ClipBatch
 from tests.baselines.test_rayzer import moving, pans, tiny
 
 SIZE = 16
@@ -122,7 +122,7 @@ def test_a_rayzer_of_gaussians_has_one_for_each_context_pixel_and_learns() -> No
     optimizer = torch.optim.AdamW(trainee.parameters(), 3e-3)
     losses = []
     for _ in range(25):
-        numbers = trainee(Clips(batch), np.random.default_rng(0), 0.0)
+        numbers = trainee(ClipBatch(batch), np.random.default_rng(0), 0.0)
         optimizer.zero_grad()
         numbers["loss"].backward()
         optimizer.step()

@@ -18,11 +18,12 @@ from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee, reconstructed
 from baselines.rayzer.official import official_name, official_network
 from baselines.rayzer.still import crops, drawn_offsets, turned
+from evalkit.card import PoseKind, TargetPose
 from evalkit.config.schema import parse
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import invert
-from evalkit.method import Method, PoseCode, PoseKind, TargetPose
-from evalkit.training.clips import Clips
+from evalkit.method import Method, PoseCode
+from evalkit.training.clip_batch import ClipBatch
 from evalkit.views import Cameras, Views, take_views
 from evalkit.weights.model_file import write_model
 
@@ -150,7 +151,7 @@ def test_every_ablation_is_evaluated_as_it_is_trained(tmp_path: Path, pose: str,
         trained = reconstructed(method.network, images, CONTEXT, TARGET)
     assert torch.allclose(seen(method, images, CONTEXT, TARGET), trained, atol=1e-5)
     trainee = moving(model)
-    numbers = trainee(Clips(images), np.random.default_rng(0), 0.0)
+    numbers = trainee(ClipBatch(images), np.random.default_rng(0), 0.0)
     numbers["loss"].backward()
     assert all(each.grad is not None and each.grad.isfinite().all() for each in trainee.parameters())
     assert method.card.pose is (PoseKind.LATENT if pose == "latent" else PoseKind.SE3)
@@ -207,7 +208,7 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
     losses = []
     for _ in range(60):
         with torch.autocast("cpu", torch.bfloat16):
-            numbers = trainee(Clips(batch), np.random.default_rng(0), 0.0)
+            numbers = trainee(ClipBatch(batch), np.random.default_rng(0), 0.0)
         optimizer.zero_grad()
         numbers["loss"].backward()
         optimizer.step()
@@ -243,7 +244,7 @@ def test_a_crop_is_what_a_turned_camera_sees() -> None:
 
 def test_the_first_lessons_are_of_cameras_alone_then_of_all_but_cameras() -> None:
     """Every weight has a gradient at any time, since several devices wait for it; which are not zero is the lesson."""
-    trainee, batch = moving(tiny(still=0.3, held=0.6, crop=3)), Clips(clips())
+    trainee, batch = moving(tiny(still=0.3, held=0.6, crop=3)), ClipBatch(clips())
 
     def taught(progress: float) -> set[str]:
         trainee.zero_grad()
@@ -274,7 +275,7 @@ def test_cameras_learn_from_crops_where_to_look() -> None:
     optimizer = torch.optim.AdamW(trainee.parameters(), 3e-3)
     course = []
     for step in range(300):
-        numbers = trainee(Clips(frames[:, None].expand(-1, 3, -1, -1, -1)), np.random.default_rng(step), 0.0)
+        numbers = trainee(ClipBatch(frames[:, None].expand(-1, 3, -1, -1, -1)), np.random.default_rng(step), 0.0)
         optimizer.zero_grad()
         numbers["loss"].backward()
         optimizer.step()

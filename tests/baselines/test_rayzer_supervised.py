@@ -13,12 +13,13 @@ from scipy.spatial.transform import Rotation
 from baselines.rayzer.method import RayZer, RayZerOptions
 from baselines.rayzer.model import RayZerModel
 from baselines.rayzer.supervised import SupervisedRayZer, true_poses
+from evalkit.card import PoseKind, TargetPose
 from evalkit.config.schema import parse
-from evalkit.config.training import compose_training
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import rotation_angle_deg
-from evalkit.method import PoseCode, PoseKind, TargetPose
-from evalkit.training.clips import Clips
+from evalkit.method import PoseCode
+from evalkit.training.clip_batch import ClipBatch
+from evalkit.training.settings import compose_training
 from evalkit.views import Views
 from evalkit.weights.model_file import write_model
 
@@ -53,7 +54,7 @@ def supervised(**changes: Any) -> RayZerModel:
     return parse(RayZerModel, MODEL | changes)
 
 
-def curves(count: int, seed: int) -> Clips:
+def curves(count: int, seed: int) -> ClipBatch:
     """Cameras that turn and move one way in bright clips and the other way in dark ones, in any world and unit."""
     random = np.random.default_rng(seed)
     way = random.choice([-1, 1], size=(count, 1))
@@ -66,7 +67,7 @@ def curves(count: int, seed: int) -> Clips:
     world[:, 0, :3, :3] = Rotation.random(count, random_state=seed).as_matrix()
     moved = w2c @ world
     moved[..., :3, 3] *= random.uniform(0.1, 10, size=(count, 1, 1))
-    return Clips(images, torch.from_numpy(moved).float())
+    return ClipBatch(images, torch.from_numpy(moved).float())
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +125,7 @@ def test_a_world_in_other_units_or_elsewhere_teaches_the_same() -> None:
     moved[..., :3, 3] *= 7
     with torch.no_grad():
         here, there = (
-            float(trainee(Clips(clips.images, each), np.random.default_rng(0), 0.0)["loss"])
+            float(trainee(ClipBatch(clips.images, each), np.random.default_rng(0), 0.0)["loss"])
             for each in (clips.w2c, moved.float())
         )
     assert here == pytest.approx(there, abs=1e-5)

@@ -16,7 +16,7 @@ from baselines.rust.network import RustNetwork
 from baselines.rust.objective import RustTrainee, drawn_pixels
 from evalkit.errors import UserError
 from evalkit.method import PoseCode
-from evalkit.training.clips import Clips
+from evalkit.training.clip_batch import ClipBatch
 from evalkit.views import Views
 from evalkit.weights.model_file import write_model
 
@@ -156,7 +156,7 @@ def test_forty_steps_take_half_of_the_loss_away() -> None:
     losses = []
     for _ in range(40):
         with torch.autocast("cpu", torch.bfloat16):
-            out = trainee(Clips(clips), np.random.default_rng(0), 0.0)
+            out = trainee(ClipBatch(clips), np.random.default_rng(0), 0.0)
         optimiser.zero_grad()
         out["loss"].backward()
         optimiser.step()

@@ -20,10 +20,11 @@ from baselines.xfactor.method import TARGETS_AT_ONCE, XFactor, XFactorOptions
 from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import Layer, PoseEncoder, Renderer, ViewsAttention, XFactorNetwork, whole
 from baselines.xfactor.objective import XFactorTrainee, drawn_partitions, encoded
+from evalkit.card import PoseKind
 from evalkit.config.schema import parse
 from evalkit.errors import UserError
-from evalkit.method import Method, PoseKind
-from evalkit.training.clips import Clips
+from evalkit.method import Method
+from evalkit.training.clip_batch import ClipBatch
 from evalkit.views import Views
 from evalkit.weights.model_file import write_model
 
@@ -77,7 +78,7 @@ def loaded(folder: Path, model: XFactorModel) -> XFactor:
 
 
 def clips(count: int = 2, views: int = 2, seed: int = 0) -> Tensor:
-    """Clips [B, V, 3, 16, 16] in [0, 1]."""
+    """ClipBatch [B, V, 3, 16, 16] in [0, 1]."""
     return torch.rand(count, views, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
 
 
@@ -254,7 +255,7 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
     optimizer = torch.optim.AdamW(trainee.parameters(), 6e-3)
     losses = []
     for _ in range(60):
-        numbers = trainee(Clips(batch), np.random.default_rng(0), 0.0)
+        numbers = trainee(ClipBatch(batch), np.random.default_rng(0), 0.0)
         optimizer.zero_grad()
         numbers["loss"].backward()
         optimizer.step()
@@ -299,7 +300,7 @@ def test_every_ablation_learns_and_renders(tmp_path: Path, file: Path) -> None:
     trainee = lively(model)
     rng = np.random.default_rng(0)
     assert trainee.views(rng) == model.contexts + 1
-    numbers = trainee(Clips(clips(4, model.contexts + 1)), rng, 0.0)
+    numbers = trainee(ClipBatch(clips(4, model.contexts + 1)), rng, 0.0)
     numbers["loss"].backward()
     grads = {name: each.grad for name, each in trainee.network.named_parameters()}
     still = [name for name, grad in grads.items() if grad is None or not grad.isfinite().all() or not grad.any()]

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions, plan_world
-from evalkit.data.procedural.dice import Dice
-from evalkit.data.procedural.lightmap import bake
+from evalkit.data.procedural.raycast.lightmap import bake
+from evalkit.data.procedural.rng import Dice
+from evalkit.pixels import Preprocess, Profile
 
 FULL = Preprocess(256, Profile.PIXELSPLAT)
 NUMBERS = range(0, 96, 4)

@@ -18,7 +18,7 @@ import torch
 
 from evalkit.config.compose import compose_runs
 from evalkit.config.schema import RunConfig
-from evalkit.oracles.colmap import ColmapOracle
+from evalkit.oracles.sfm.colmap import ColmapOracle
 from evalkit.protocol import Loaded
 from evalkit.registry import Group, load
 from evalkit.run.execute import Session, execute, prepare

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 
 from evalkit.cli.main import app
 from evalkit.errors import UserError
-from evalkit.oracles.packages import INSTALL
+from evalkit.oracles.networks.packages import INSTALL
 
 SMALL = ["protocol=nvs", "protocol.resolution=64", "limit=4"]
 

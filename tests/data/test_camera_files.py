@@ -18,8 +18,8 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from evalkit.data.camera_files import find_cameras
-from evalkit.data.camera_files.table import CameraTable
+from evalkit.data.stored.camera_files import find_cameras
+from evalkit.data.stored.camera_files.table import CameraTable
 from evalkit.errors import SampleError
 
 FRAMES = ("images/f1.png", "images/f2.png", "images/f10.png")

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.feature import SIFT, match_descriptors
 
+from evalkit.card import Need
 from evalkit.data.dataset import Dataset
-from evalkit.data.folder import Folder, FolderOptions, load_clip
-from evalkit.data.preprocess import Preprocess, Profile
+from evalkit.data.stored.folder import Folder, FolderOptions, load_clip
 from evalkit.errors import SampleError, UserError
-from evalkit.views import Need
+from evalkit.pixels import Preprocess, Profile
 
 SMALL = Preprocess(32, Profile.PIXELSPLAT)
 

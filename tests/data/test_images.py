@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from evalkit.data.images import image_size, natural_key, read_image
+from evalkit.data.stored.images import image_size, natural_key, read_image
 from evalkit.errors import SampleError
 
 RAMP = np.arange(65536, dtype=np.uint16).reshape(256, 256)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from evalkit.data.preprocess import Preprocess, Profile, adjust_intrinsics, apply, plan
+from evalkit.data.preprocess import adjust_intrinsics, apply, plan
 from evalkit.errors import SampleError
+from evalkit.pixels import Preprocess, Profile
 
 
 @pytest.mark.parametrize("size", [(640, 360), (960, 540)])

@@ -11,15 +11,15 @@ import torch
 from torch import Tensor
 
 from evalkit.data.dataset import Dataset, KnownWorld
-from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions, plan_world
-from evalkit.data.procedural.dice import Dice
-from evalkit.data.procedural.paths import CLEAR_BALL, MARGIN, PATH_DIAMETER, TURNTABLE_DISTANCE, rotation
-from evalkit.data.procedural.solids import Plan, Solid
-from evalkit.data.procedural.worlds.rooms import distance_to
+from evalkit.data.procedural.rng import Dice
+from evalkit.data.procedural.scenes.paths import CLEAR_BALL, MARGIN, PATH_DIAMETER, TURNTABLE_DISTANCE, rotation
+from evalkit.data.procedural.scenes.rooms import distance_to
+from evalkit.data.procedural.scenes.solids import Scene, Solid
 from evalkit.errors import SampleError, UserError
 from evalkit.geometry.rays import world_rays
 from evalkit.geometry.se3 import invert, relative_to, rotation_angle_deg
+from evalkit.pixels import Preprocess, Profile
 
 SMALL = Preprocess(64, Profile.PIXELSPLAT)
 WORLDS = ("rooms", "orbits", "turntable")
@@ -50,7 +50,7 @@ def centres(w2c: Tensor) -> Tensor:
     return invert(w2c)[..., :3, 3]
 
 
-def plans(world: str, count: int) -> list[tuple[Plan, Tensor]]:
+def plans(world: str, count: int) -> list[tuple[Scene, Tensor]]:
     made = [plan_world(world, Dice(world, "test", 0, i), 97) for i in range(count)]
     return [(plan, torch.from_numpy(path)) for plan, path, _ in made]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from evalkit.data.video import frame_count, read_frames
+from evalkit.data.stored.video import frame_count, read_frames
 from evalkit.errors import SampleError, UserError
 
 

@@ -13,7 +13,7 @@ from evalkit.data.dataset import SequenceInfo
 from evalkit.errors import UserError
 from evalkit.index import catalogue, find, verification
 from evalkit.index.catalogue import CATALOGUE, Listed
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 from evalkit.index.find import load, locate
 from evalkit.index.readers import Format, read
 from evalkit.index.samples import MISSING, samples_of
@@ -91,7 +91,7 @@ def test_what_is_no_file_is_no_list(tmp_path: Path) -> None:
 
 def test_a_list_of_ones_own_is_read_with_its_skipped_scenes(tmp_path: Path) -> None:
     found = load(str(put(tmp_path / "mine.json", TINY)))
-    assert found.index.entries == (Entry("a", (0, 4), (2,)),)
+    assert found.index.entries == (IndexEntry("a", (0, 4), (2,)),)
     assert (found.index.skipped, found.listed) == (("b",), None)
 
 
@@ -160,7 +160,7 @@ def test_a_right_digest_with_wrong_counts_would_be_noticed(tiny: Listed) -> None
     assert "2/1" in verification.miscount(replace(tiny, target=2), index)
 
 
-A_LIST = Index("list", (Entry("a", (0, 9), (4,)), Entry("b", (0, 5), (2, 5))), skipped=("c",))
+A_LIST = Index("list", (IndexEntry("a", (0, 9), (4,)), IndexEntry("b", (0, 5), (2, 5))), skipped=("c",))
 
 
 def sequence(name: str, length: int, problem: str | None = None) -> SequenceInfo:
@@ -186,5 +186,5 @@ def test_frames_beyond_the_sequence_are_a_problem() -> None:
 
 
 def test_every_eighth_frame_is_a_target_once_the_length_is_known() -> None:
-    index = Index("k-means", (Entry("a", (1, 8, 20), ()),), target_every=8)
+    index = Index("k-means", (IndexEntry("a", (1, 8, 20), ()),), target_every=8)
     assert samples_of(index, [sequence("a", 26)])[0].clips[0].target == (0, 16, 24)

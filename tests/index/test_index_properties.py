@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.index.difference import compare
-from evalkit.index.entries import Entry, Index
+from evalkit.index.entries import Index, IndexEntry
 from evalkit.index.slices import (
     Bucket,
     Rule,
@@ -27,7 +27,7 @@ contents = st.none() | st.tuples(frames, frames, overlaps)
 
 
 def an_index(scenes: dict[str, tuple[tuple[int, ...], tuple[int, ...], float | str | None] | None]) -> Index:
-    entries = tuple(Entry(scene, *content) for scene, content in scenes.items() if content is not None)
+    entries = tuple(IndexEntry(scene, *content) for scene, content in scenes.items() if content is not None)
     return Index("synthetic", entries, tuple(scene for scene, content in scenes.items() if content is None))
 
 
@@ -105,10 +105,10 @@ def test_each_trap_of_the_shipped_buckets(overlap: float | str | None, shipped: 
 
 @given(frames, frames)
 def test_nearest_context_by_trying_all(context: tuple[int, ...], target: tuple[int, ...]) -> None:
-    entry = Entry("s", context, target)
+    entry = IndexEntry("s", context, target)
     assert nearest_context(entry) == [min(abs(t - c) for c in context) for t in target]
 
 
 def test_patterns_read_as_in_papers() -> None:
-    assert rank_pattern(Entry("s", (0, 21, 42, 64, 96), (10, 32, 53, 74, 85))) == "cTcTcTcTTc"
-    assert rank_pattern(Entry("s", (58, 133), tuple(range(58, 134)))) == "x74Tx"
+    assert rank_pattern(IndexEntry("s", (0, 21, 42, 64, 96), (10, 32, 53, 74, 85))) == "cTcTcTcTTc"
+    assert rank_pattern(IndexEntry("s", (58, 133), tuple(range(58, 134)))) == "x74Tx"

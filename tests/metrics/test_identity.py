@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.metrics.identity import histogram_features, shows_own_scene
+from evalkit.pixels import Preprocess, Profile
 
 
 def test_features_are_histograms_of_unit_mass() -> None:

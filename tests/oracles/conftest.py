@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 import evalkit.config
-from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
-from evalkit.oracles.colmap import ColmapOptions, ColmapOracle
+from evalkit.oracles.sfm.colmap import ColmapOptions, ColmapOracle
+from evalkit.pixels import Preprocess, Profile
 
 Clip = tuple[Tensor, Tensor]  # images [V, 3, 256, 256] and true w2c [V, 4, 4]
 

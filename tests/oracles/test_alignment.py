@@ -9,14 +9,14 @@ import torch
 
 from evalkit.config.schema import parse
 from evalkit.data.degrade import blurred
-from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import relative_to, rotation_angle_deg
 from evalkit.metrics.pose_scores import pose_scores
 from evalkit.oracles.alignment import AlignmentOptions, AlignmentOracle, moved, pixel_slopes
 from evalkit.oracles.cache import CachedOracle
-from evalkit.oracles.oracle import Place
+from evalkit.oracles.oracle import ClipLocation
+from evalkit.pixels import Preprocess, Profile
 
 SIDE = 48
 TARGETS, CONTEXT = (2, 8, 14, 20, 26), (0, 7, 14, 21, 28)
@@ -38,7 +38,7 @@ def world(name: str) -> Procedural:
 
 
 @pytest.fixture(scope="module", params=["orbits", "rooms"])
-def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, torch.Tensor, list[Place]]:
+def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]]:
     """A world, clips [2, 5] of two of its sequences, their cameras, and where they were taken."""
     data = world(request.param)
     clips, cameras, places = [], [], []
@@ -47,11 +47,13 @@ def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, tor
         assert frames.cameras is not None
         clips.append(frames.images[:5])
         cameras.append(frames.cameras.w2c[:5])
-        places.append(Place(data, sequence, frames.cameras.w2c[5:]))
+        places.append(ClipLocation(data, sequence, frames.cameras.w2c[5:]))
     return data, torch.stack(clips), torch.stack(cameras), places
 
 
-def test_frames_are_found_sharp_or_soft(scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[Place]]) -> None:
+def test_frames_are_found_sharp_or_soft(
+    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+) -> None:
     _, images, w2c, places = scene
     for blur, off_deg, least in ((0.3, 0.2, 0.85), (1.5, 0.6, 0.75)):
         found = ORACLE.estimate(blurred(images.flatten(0, 1), blur).view_as(images), None, places)
@@ -64,7 +66,7 @@ def test_frames_are_found_sharp_or_soft(scene: tuple[Procedural, torch.Tensor, t
 
 
 def test_no_clip_helps_another_and_contrast_does_not_matter(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[Place]],
+    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, _, places = scene
     together = ORACLE.estimate(images, None, places).w2c
@@ -75,7 +77,7 @@ def test_no_clip_helps_another_and_contrast_does_not_matter(
 
 
 def test_pictures_of_something_else_are_not_found(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[Place]],
+    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, _, places = scene
     strange = torch.rand(images.shape, generator=torch.Generator().manual_seed(0))
@@ -86,7 +88,7 @@ def test_pictures_of_something_else_are_not_found(
 
 
 def test_the_place_is_part_of_what_is_remembered(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[Place]], tmp_path: Path
+    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]], tmp_path: Path
 ) -> None:
     _, images, _, places = scene
     cached = CachedOracle(ORACLE, tmp_path)

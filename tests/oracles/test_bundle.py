@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.oracles.bundle import (
+from evalkit.oracles.sfm.bundle import (
     Bundle,
     Observations,
     Robust,

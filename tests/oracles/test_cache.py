@@ -12,8 +12,8 @@ from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.oracles.cache import CachedOracle
-from evalkit.oracles.clips import TRANSIENT
-from evalkit.oracles.oracle import Estimate, Oracle, Place
+from evalkit.oracles.frames import TRANSIENT
+from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle
 from evalkit.views import Cameras
 
 
@@ -26,7 +26,9 @@ class Counting:
     def identity(self) -> dict[str, str | int | float | bool]:
         return {"name": "counting", "revision": self.revision}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         self.asked += len(images)
         reasons = tuple(self.dark if clip.max() == 0 else "" for clip in images)
         w2c = torch.stack([torch.sin(clip.double().mean() * torch.arange(16 * clip.shape[0])) / 3 for clip in images])
@@ -111,7 +113,9 @@ def test_damaged_entries_are_made_again(tmp_path: Path, damage: str) -> None:
 
 def test_known_cameras_of_the_missing_clips_are_passed_on(tmp_path: Path) -> None:
     class Looking(Counting):
-        def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+        def estimate(
+            self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+        ) -> Estimate:
             assert cameras is not None
             return Estimate(cameras.w2c, ("",) * len(images))
 

@@ -18,9 +18,9 @@ from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.metrics.pose import pose_auc, relative_pose_errors
-from evalkit.oracles import colmap_pool
-from evalkit.oracles.clips import TRANSIENT
-from evalkit.oracles.colmap import ColmapOptions, ColmapOracle
+from evalkit.oracles.frames import TRANSIENT
+from evalkit.oracles.sfm import worker_pool
+from evalkit.oracles.sfm.colmap import ColmapOptions, ColmapOracle
 
 Clip = tuple[Tensor, Tensor]
 Turn = Callable[[Tensor, float], Tensor]
@@ -137,7 +137,7 @@ def test_tiny_frames_fail_and_empty_batches_are_answered(colmap: ColmapOracle) -
 
 def test_pycolmap_stays_out_of_this_process(colmap: ColmapOracle, small: Tensor) -> None:
     colmap.estimate(small[:1, :2], None)
-    import_module("evalkit.oracles.colmap_worker")
+    import_module("evalkit.oracles.sfm.colmap_worker")
     assert "pycolmap" not in sys.modules
 
 
@@ -151,14 +151,14 @@ def test_a_worker_killed_between_clips_is_replaced_unnoticed(colmap: ColmapOracl
 def test_a_clip_that_kills_its_worker_fails_alone(
     colmap_options: MakeOptions, small: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask_worker = colmap_pool.Worker.ask
+    ask_worker = worker_pool.Worker.ask
 
-    def ask_and_die(self: colmap_pool.Worker, frames: np.ndarray, timeout_s: float) -> colmap_pool.Answer:
+    def ask_and_die(self: worker_pool.Worker, frames: np.ndarray, timeout_s: float) -> worker_pool.Answer:
         if frames.max() == 0:
             os.kill(self.pid, signal.SIGKILL)
         return ask_worker(self, frames, timeout_s)
 
-    monkeypatch.setattr(colmap_pool.Worker, "ask", ask_and_die)
+    monkeypatch.setattr(worker_pool.Worker, "ask", ask_and_die)
     others = children()
     oracle = ColmapOracle(colmap_options(workers=1), "cpu")
     images = small[0]
@@ -181,7 +181,7 @@ def test_a_clip_that_takes_too_long_fails_alone(colmap_options: MakeOptions, sma
 def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "import torch, yaml, sys; from pathlib import Path; import evalkit.config\n"
-        "from evalkit.oracles.colmap import ColmapOptions, ColmapOracle\n"
+        "from evalkit.oracles.sfm.colmap import ColmapOptions, ColmapOracle\n"
         "text = (Path(evalkit.config.__file__).parent / 'oracle/colmap.yaml').read_text()\n"
         "oracle = ColmapOracle(ColmapOptions(**{**yaml.safe_load(text), 'workers': 2}), 'cpu')\n"
         "oracle.estimate(torch.rand(2, 2, 3, 64, 64), None); print(*oracle._pool.pids(), flush=True)\n"
@@ -214,7 +214,7 @@ def test_missing_pycolmap_says_what_to_type(colmap_options: MakeOptions, monkeyp
 
         raise PackageNotFoundError(name)
 
-    monkeypatch.setattr("evalkit.oracles.colmap.version", missing)
+    monkeypatch.setattr("evalkit.oracles.sfm.colmap.version", missing)
     with pytest.raises(UserError, match="pip install pycolmap"):
         ColmapOracle(colmap_options(), "cpu")
 

@@ -17,9 +17,9 @@ from evalkit.cli.main import app
 from evalkit.data.degrade import GRADES, degraded
 from evalkit.errors import UserError
 from evalkit.geometry.interpolation import motion_exp
-from evalkit.oracles.compare import Clip, compare, summary
-from evalkit.oracles.oracle import Estimate, Place
-from evalkit.oracles.trust import points, trust
+from evalkit.oracles.calibration.compare import Clip, compare, summary
+from evalkit.oracles.calibration.trust import points, trust
+from evalkit.oracles.oracle import ClipLocation, Estimate
 from evalkit.views import Cameras
 
 
@@ -35,7 +35,9 @@ class Knowing:
     def identity(self) -> dict[str, str | int | float | bool]:
         return {"name": "knowing"}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         known = [self.answers.get(round(float(clip.mean()), 6)) for clip in images]
         w2c = [torch.full((5, 4, 4), torch.nan).double() if each is None else self.turned(each) for each in known]
         return Estimate(torch.stack(w2c), tuple("" if each is not None else "never seen" for each in known))

@@ -22,11 +22,11 @@ from torchvision.transforms.functional import center_crop, resize
 import evalkit.config
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import relative_to
-from evalkit.oracles import depth_anything_3, packages, vggt
-from evalkit.oracles.depth_anything_3 import DepthAnything3Options, DepthAnything3Oracle
-from evalkit.oracles.learned import square
+from evalkit.oracles.networks import depth_anything_3, packages, vggt
+from evalkit.oracles.networks.depth_anything_3 import DepthAnything3Options, DepthAnything3Oracle
+from evalkit.oracles.networks.learned import square
+from evalkit.oracles.networks.vggt import VggtOptions, VggtOracle, decoded, reference_first
 from evalkit.oracles.oracle import Oracle
-from evalkit.oracles.vggt import VggtOptions, VggtOracle, decoded, reference_first
 from evalkit.weights.catalogue import CATALOGUE
 from evalkit.weights.store import MissingWeights
 
@@ -210,7 +210,7 @@ def test_weights_of_something_else_are_refused(
 
 def test_importing_the_adapters_imports_no_package() -> None:
     code = (
-        "import sys, evalkit.oracles.vggt, evalkit.oracles.depth_anything_3\n"
+        "import sys, evalkit.oracles.networks.vggt, evalkit.oracles.networks.depth_anything_3\n"
         "assert not {'vggt', 'depth_anything_3', 'evo'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -16,16 +16,16 @@ from torch import Tensor
 import evalkit.config
 from evalkit.errors import UserError
 from evalkit.metrics.pose import pose_auc, relative_pose_errors
-from evalkit.oracles.bundle import Bundle, exponential, project
-from evalkit.oracles.colmap_sfm import Graph, Lens
 from evalkit.oracles.procedural import refinement, training
 from evalkit.oracles.procedural.flat_start import flat_start, verified_observations
 from evalkit.oracles.procedural.oracle import WEIGHTS, ProceduralOracle, ProceduralOracleOptions
-from evalkit.oracles.procedural.pool import Pool
 from evalkit.oracles.procedural.refinement import blurred
 from evalkit.oracles.procedural.training import Training, drawn, losses
+from evalkit.oracles.procedural.training_clips import TrainingClips
 from evalkit.oracles.procedural.turning import turning_error
 from evalkit.oracles.procedural.worker import settled
+from evalkit.oracles.sfm.bundle import Bundle, exponential, project
+from evalkit.oracles.sfm.reconstruction import Graph, Lens
 
 Clip = tuple[Tensor, Tensor]
 Turn = Callable[[Tensor, float], Tensor]
@@ -169,7 +169,7 @@ def test_training_is_a_function_of_its_seed_and_lowers_the_loss(
 ) -> None:
     monkeypatch.setattr(training, "PAIRS", 1)
     monkeypatch.setattr(training, "WARM_UP_STEPS", 1)
-    pool = Pool(tmp_path)
+    pool = TrainingClips(tmp_path)
     first, second, other = (Training(pool, 1, 100, seed) for seed in (0, 0, 1))
     fixed = drawn(pool, 1, np.random.default_rng(0))
     before = losses(first.network, fixed, np.random.default_rng(0))["coarse"]

@@ -12,7 +12,7 @@ from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.method import PoseCode
 from evalkit.metrics.image import psnr
 from evalkit.views import Cameras
-from protocols.alignment import AlignOptions, align_free, align_se3, rotation_residual
+from protocols.nvs.alignment import AlignOptions, align_free, align_se3, rotation_residual
 
 PUBLISHED = AlignOptions(steps=100, learning_rate=5e-3, lpips=0.0)
 SIZE = 48

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls import ControlOptions, CopyContext, CopyTarget, Static, Warp
+from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Static, Warp
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions

@@ -31,7 +31,7 @@ from evalkit.run.execute import Job, Session, execute, prepare
 from evalkit.run.local import LocalEngine
 from evalkit.weights.store import absent
 from protocols.fid import Fid, FidOptions
-from protocols.transfer import Pair
+from protocols.shared.transfer import Pair
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
 TINY = ["protocol=fid", "protocol.resolution=32", "device=cpu"]

@@ -12,22 +12,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls import ControlOptions, CopyContext, CopyTarget, Standing, Static, Warp
+from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Standing, Static, Warp
+from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
-from evalkit.data.procedural.dice import Dice
-from evalkit.data.procedural.paths import TURNTABLE_DISTANCE, revolution
+from evalkit.data.procedural.rng import Dice
+from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, revolution
 from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.interpolation import interpolate_motion, motion_exp, slerp
 from evalkit.geometry.se3 import invert, relative_to
-from evalkit.method import Card, Method, PoseCode, PoseKind, Scene, TargetPose, reference_of
+from evalkit.method import Method, PoseCode, Scene, reference_of
 from evalkit.metrics.trajectory import camera_centres
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
-from evalkit.views import Cameras, Need, Views, take_views
-from protocols.between import MODES, Mode, interpolate
-from protocols.interpolation import COPIES, Interpolation, InterpolationOptions
+from evalkit.views import Cameras, Views, take_views
+from protocols.interpolation.paths import MODES, Mode, interpolate
+from protocols.interpolation.protocol import COPIES, Interpolation, InterpolationOptions
 
 OPTIONS = ControlOptions(name="control")
 

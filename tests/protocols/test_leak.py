@@ -11,18 +11,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Static, Warp
+from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Static, Warp
+from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import Unsupported
-from evalkit.method import Card, Method, PoseCode, PoseKind, Scene, TargetPose
+from evalkit.method import Method, PoseCode, Scene
 from evalkit.protocol import Loaded, Summary
 from evalkit.run.store import Row, table
 from evalkit.views import Cameras, Views, take_views
-from protocols.leak import Leak, LeakOptions
-from protocols.leak_tests import pose_change, relative, rigidity
-from protocols.transfer import Pair
+from protocols.leak.checks import pose_change, relative, rigidity
+from protocols.leak.protocol import Leak, LeakOptions
+from protocols.shared.transfer import Pair
 
 OPTIONS = ControlOptions(name="control")
 CONTROLS: tuple[type[Method], ...] = (CopyContext, Static, ShuffledPoses, CopyTarget, Warp)

@@ -12,18 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from baselines.controls import CopyTarget
+from baselines.controls.methods import CopyTarget
+from baselines.saved.method import Saved, SavedOptions
+from evalkit.card import TargetPose
 from evalkit.config.compose import compose_runs, compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.errors import SampleError
-from evalkit.method import PoseCode, Scene, TargetPose
+from evalkit.method import PoseCode, Scene
 from evalkit.protocol import RENDERS, Loaded, Sample, Value
 from evalkit.run.execute import Session, prepare
-from evalkit.run.saved import Saved, SavedOptions
-from protocols.clips import PROFILES, even_split
-from protocols.nvs import Nvs, NvsOptions
-from protocols.windows import draw_window
+from protocols.nvs.protocol import Nvs, NvsOptions
+from protocols.shared.clips import PROFILES, even_split
+from protocols.shared.windows import draw_window
 
 
 def pattern(n_context: int, n_target: int) -> str:

@@ -10,14 +10,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.index.released import evaluated_by_released_code
-from evalkit.method import Card, PoseCode, PoseKind, TargetPose
+from evalkit.method import PoseCode
 from evalkit.protocol import Loaded
 from evalkit.run.execute import Job, Session, execute, prepare
 from evalkit.views import Views
-from protocols.target_poses import Batch, encode
+from protocols.shared.target_poses import Batch, encode
 
 FAST = ["protocol=nvs", "protocol.resolution=48", "dataset.length=33", "protocol.metrics=[psnr,ssim]"]
 

@@ -15,22 +15,23 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Standing, Static, Warp
+from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Standing, Static, Warp
+from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import SampleError, Unsupported, UserError
 from evalkit.geometry.alignment import align_centres
-from evalkit.method import Card, Method, PoseCode, PoseKind, Scene, TargetPose
+from evalkit.method import Method, PoseCode, Scene
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.seeds import generator
-from evalkit.views import Cameras, Need, Views
-from protocols.object import NO_DEPTH, NOT_UNPOSED, Object, ObjectOptions
-from protocols.object_truth import OBJECT, Truth
-from protocols.steering import steered
-from protocols.turntable import around
+from evalkit.views import Cameras, Views
+from protocols.object.protocol import NO_DEPTH, NOT_UNPOSED, Object, ObjectOptions
+from protocols.object.steering import steered
+from protocols.object.truth import OBJECT, Truth
+from protocols.object.turntable import around
 
 OPTIONS = ControlOptions(name="control")
 OBJECTS, SIZE, TARGETS = 4, 64, 4

@@ -13,19 +13,20 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls import ControlOptions, CopyContext, Dolly, ShuffledPoses, Standing, Warp
+from baselines.controls.methods import ControlOptions, CopyContext, Dolly, ShuffledPoses, Standing, Warp
+from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.preprocess import Preprocess
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.se3 import invert
-from evalkit.method import Card, Method, PoseCode, PoseKind, TargetPose
+from evalkit.method import Method, PoseCode
+from evalkit.pixels import Preprocess
 from evalkit.protocol import Loaded, Sample, Summary
 from evalkit.run.store import table
-from evalkit.views import Cameras, Frames, Need, Views
-from protocols.pose import Pose, PoseOptions
+from evalkit.views import Cameras, Frames, Views
+from protocols.pose.protocol import Pose, PoseOptions
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("pose", "pose@noposplat", "pose@vggt", "pose@erayzer")

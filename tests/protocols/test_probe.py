@@ -16,22 +16,23 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 import evalkit.config
-from baselines.controls import ControlOptions, CopyTarget, Static, Warp
+from baselines.controls.methods import ControlOptions, CopyTarget, Static, Warp
+from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.preprocess import Preprocess
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.errors import UserError
-from evalkit.method import Card, Method, PoseCode, PoseKind, TargetPose
-from evalkit.oracles.oracle import Estimate, Place
-from evalkit.probing.inputs import narrowed, standardised, thumbnails
-from evalkit.probing.rotation import nearest_rotation
-from evalkit.probing.split import split_scenes
-from evalkit.probing.training import Rescale, rescaled
+from evalkit.method import Method, PoseCode
+from evalkit.oracles.oracle import ClipLocation, Estimate
+from evalkit.pixels import Preprocess
 from evalkit.protocol import Loaded, Sample, Summary
 from evalkit.run.store import table
-from evalkit.views import Cameras, Frames, Need, Views
-from protocols.probe import Probe, ProbeOptions
+from evalkit.views import Cameras, Frames, Views
+from protocols.probe.heads import Rescale, rescaled
+from protocols.probe.inputs import narrowed, standardised, thumbnails
+from protocols.probe.protocol import Probe, ProbeOptions
+from protocols.probe.rotation import nearest_rotation
+from protocols.probe.split import split_scenes
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("probe", "probe@xfactor", "probe@rayzer")
@@ -95,7 +96,9 @@ class Blind:
     def identity(self) -> dict[str, str | int | float | bool]:
         return {"name": "blind"}
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         w2c = torch.stack([wobbly(i)[: images.shape[1]] for i in range(len(images))])
         w2c[1::2] = math.nan
         return Estimate(w2c, tuple("dark" if i % 2 else "" for i in range(len(images))))

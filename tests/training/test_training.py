@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from evalkit.cli.main import app
-from evalkit.config.training import compose_training
 from evalkit.errors import UserError
 from evalkit.registry import Group, load
+from evalkit.training.settings import compose_training
 
 TINY = [
     "trainer.recipe.steps=12", "trainer.recipe.batch=4", "trainer.recipe.save_every=4", "trainer.recipe.log_every=4",

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.options import ComponentOptions
-from evalkit.method import Card, PoseCode, PoseKind, TargetPose, reference_of
-from evalkit.views import Need, Views, take_views
+from evalkit.method import PoseCode, reference_of
+from evalkit.views import Views, take_views
 
 
 class BlendOptions(ComponentOptions):

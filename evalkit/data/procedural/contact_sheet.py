@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from evalkit.data.preprocess import Preprocess, Profile
 from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.pixels import Preprocess, Profile
 
 World = Literal["rooms", "orbits", "turntable"]
 SCENES: dict[str, tuple[int, ...]] = {"rooms": (0, 5, 8, 13), "orbits": (1, 3, 6, 7), "turntable": (0, 1, 2, 3)}

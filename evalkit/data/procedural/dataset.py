@@ -16,21 +16,22 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
+from evalkit.card import Need
 from evalkit.config.options import ComponentOptions
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.preprocess import Preprocess
-from evalkit.data.procedural.cull import Lens
-from evalkit.data.procedural.dice import Dice
-from evalkit.data.procedural.lightmap import bake
-from evalkit.data.procedural.pages import pages
-from evalkit.data.procedural.paths import glide, orbit, pan, revolution
-from evalkit.data.procedural.render import render
-from evalkit.data.procedural.solids import Plan, Tables
-from evalkit.data.procedural.worlds.orbits import TABLE_HEIGHT, plan_orbit
-from evalkit.data.procedural.worlds.rooms import plan_room
-from evalkit.data.procedural.worlds.turntable import plan_turntable
+from evalkit.data.procedural.raycast.cull import Lens
+from evalkit.data.procedural.raycast.lightmap import bake
+from evalkit.data.procedural.raycast.render import render
+from evalkit.data.procedural.rng import Dice
+from evalkit.data.procedural.scenes.orbits import TABLE_HEIGHT, plan_orbit
+from evalkit.data.procedural.scenes.paths import glide, orbit, pan, revolution
+from evalkit.data.procedural.scenes.rooms import plan_room
+from evalkit.data.procedural.scenes.solids import Scene, Tables
+from evalkit.data.procedural.scenes.turntable import plan_turntable
+from evalkit.data.procedural.textures.atlas import pages
 from evalkit.errors import SampleError, UserError, did_you_mean
-from evalkit.views import Cameras, Frames, Need
+from evalkit.pixels import Preprocess
+from evalkit.views import Cameras, Frames
 
 WORLDS_KEPT = 128  # worlds of recent sequences, a quarter of a megabyte each, so that no method bakes them again
 TURNTABLE_FOV_DEG = 40.0
@@ -58,13 +59,13 @@ class World:
     fov_deg: float
 
 
-def plan_world(world: str, dice: Dice, length: int, motion: str = "path") -> tuple[Plan, NDArray[np.float64], float]:
-    """Plan the scene, the path [length, 4, 4] and the field of view of one sequence."""
+def plan_world(world: str, dice: Dice, length: int, motion: str = "path") -> tuple[Scene, NDArray[np.float64], float]:
+    """Scene the scene, the path [length, 4, 4] and the field of view of one sequence."""
     plan, path, fov = _planned(world, dice, length)
     return plan, path if motion == "path" else pan(dice.fork("pan"), length, path[length // 2]), fov
 
 
-def _planned(world: str, dice: Dice, length: int) -> tuple[Plan, NDArray[np.float64], float]:
+def _planned(world: str, dice: Dice, length: int) -> tuple[Scene, NDArray[np.float64], float]:
     scene, path = dice.fork("scene"), dice.fork("path")
     fov = dice.fork("lens").uniform(54, 64)
     if world == "rooms":

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.oracles.bundle import Array, Bundle, Observations, Robust, adjust, triangulated
-from evalkit.oracles.colmap_sfm import Graph, Lens
 from evalkit.oracles.procedural.turning import rays, rotation_between
+from evalkit.oracles.sfm.bundle import Array, Bundle, Observations, Robust, adjust, triangulated
+from evalkit.oracles.sfm.reconstruction import Graph, Lens
 
 SCALES_PX = (16.0, 4.0, 1.0)  # of the robust loss, one after the other: at first nothing fits
 STEPS = 30

@@ -19,13 +19,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from evalkit.errors import UserError
-from evalkit.oracles.clips import quantised
-from evalkit.oracles.colmap import as_w2c
-from evalkit.oracles.colmap_pool import Pool
-from evalkit.oracles.oracle import Estimate, Place
+from evalkit.oracles.frames import quantised
+from evalkit.oracles.oracle import ClipLocation, Estimate
 from evalkit.oracles.procedural.matching import tracked
 from evalkit.oracles.procedural.network import SIDE, read_weights
-from evalkit.oracles.sfm_options import NEVER_MATTERS, SfmOptions
+from evalkit.oracles.sfm.colmap import as_w2c
+from evalkit.oracles.sfm.options import NEVER_MATTERS, SfmOptions
+from evalkit.oracles.sfm.worker_pool import WorkerPool
 from evalkit.views import Cameras
 
 REVISION = 1  # to be raised with any change of this package, colmap_sfm.py or bundle.py that changes an answer
@@ -45,7 +45,7 @@ class ProceduralOracle:
     """Estimates the cameras of clips of 2 to 8 frames that share one lens, sharp or soft.
 
     The network runs on the CPU, a clip at a time and on one thread each, so that neither the batch nor the machine's
-    threads can change a bit. pycolmap runs in worker processes (see `evalkit.oracles.colmap`).
+    threads can change a bit. pycolmap runs in worker processes (see `evalkit.oracles.sfm.colmap`).
     """
 
     Options = ProceduralOracleOptions
@@ -61,7 +61,9 @@ class ProceduralOracle:
         self._settings = {k: v for k, v in options.model_dump().items() if k not in NEVER_MATTERS}
         self._workers = options.workers or len(os.sched_getaffinity(0))
         given = json.dumps({"side": SIDE, "lens": {name: self._settings[name] for name in FOCAL}})
-        self._pool = Pool(given, self._workers, options.timeout_s, options.name, "evalkit.oracles.procedural.worker")
+        self._pool = WorkerPool(
+            given, self._workers, options.timeout_s, options.name, "evalkit.oracles.procedural.worker"
+        )
 
     def identity(self) -> dict[str, str | int | float | bool]:
         """Name, versions, digest of the weights, and each option that can change an answer."""
@@ -76,7 +78,9 @@ class ProceduralOracle:
             **self._settings,
         }
 
-    def estimate(self, images: Tensor, cameras: Cameras | None, places: Sequence[Place] | None = None) -> Estimate:
+    def estimate(
+        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+    ) -> Estimate:
         """Estimate w2c of ``images`` [B, V, 3, H, W], relative to the first frame, widest baseline 1.
 
         Pixels are rounded to 8 bits first. ``cameras`` are not looked at. Raises ValueError as `quantised` does,

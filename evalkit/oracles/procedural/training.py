@@ -21,7 +21,7 @@ from torch import Tensor
 from evalkit.oracles.procedural.augmentation import spoiled
 from evalkit.oracles.procedural.matching import coarse_logits, sampled, window
 from evalkit.oracles.procedural.network import COARSE, SIDE, FeatureNet, write_weights
-from evalkit.oracles.procedural.pool import FRAMES, Pool, PoolClip
+from evalkit.oracles.procedural.training_clips import FRAMES, PoolClip, TrainingClips
 from evalkit.seeds import generator
 
 CLIPS, PAIRS, POINTS = 1200, 4, 320  # worlds; pairs of frames a step; points a pair
@@ -72,14 +72,14 @@ def followed(clip: PoolClip, i: int, j: int, points: Tensor) -> tuple[Tensor, Te
     return places.float(), ~lost & (there[:, 2] > 0) & inside & agrees, lost
 
 
-def drawn(pool: Pool, clips: int, rng: np.random.Generator) -> Pairs:
+def drawn(pool: TrainingClips, clips: int, rng: np.random.Generator) -> Pairs:
     """Draw ``PAIRS`` pairs of frames that see enough of the same, mirrored and spoiled at random."""
     parts = [_pair(pool, clips, rng) for _ in range(PAIRS)]
     columns = [torch.cat([torch.stack([part[k][side] for part in parts]) for side in (0, 1)]) for k in range(5)]
     return Pairs(*columns)
 
 
-def _pair(pool: Pool, clips: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
+def _pair(pool: TrainingClips, clips: int, rng: np.random.Generator) -> tuple[Tensor, ...]:
     while True:
         clip = pool[int(rng.integers(clips))]
         i, j = (int(v) for v in rng.choice(FRAMES, 2, replace=False))
@@ -132,7 +132,7 @@ def coarse_target(places: Tensor) -> Tensor:
 class Training:
     """A network on its way: ``steps`` steps, each a function of ``seed`` and its number alone."""
 
-    def __init__(self, pool: Pool, clips: int, steps: int, seed: int) -> None:
+    def __init__(self, pool: TrainingClips, clips: int, steps: int, seed: int) -> None:
         self.pool, self.clips, self.steps, self.seed = pool, clips, steps, seed
         with torch.random.fork_rng([]):
             torch.manual_seed(seed)
@@ -206,7 +206,7 @@ def main() -> None:
     parser.add_argument("--pool", type=Path, default=Path("oracle_pool"), help="folder of rendered clips, 3 GB")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    training = Training(Pool(asked.pool), CLIPS, round(asked.minutes * STEPS_A_MINUTE), asked.seed)
+    training = Training(TrainingClips(asked.pool), CLIPS, round(asked.minutes * STEPS_A_MINUTE), asked.seed)
     train(training, asked.out, min(asked.until or training.steps, training.steps))
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.oracles.bundle import Array
-from evalkit.oracles.colmap_sfm import Failure, Graph, Lens
+from evalkit.oracles.sfm.bundle import Array
+from evalkit.oracles.sfm.reconstruction import Failure, Graph, Lens
 
 TURNING_PX = 0.75  # a quarter of the matches is off by more than this from any turn, in some pair, if the camera moves
 FOCALS = 24  # tried between the shortest and the longest

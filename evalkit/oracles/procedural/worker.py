@@ -9,8 +9,20 @@ from dataclasses import replace
 
 import numpy as np
 
-from evalkit.oracles.bundle import Array, Bundle, Observations, Robust, adjust, seen_from_middle, starts, triangulated
-from evalkit.oracles.colmap_sfm import (
+from evalkit.oracles.procedural.flat_start import flat_start, verified_observations
+from evalkit.oracles.procedural.turning import refuse_turning
+from evalkit.oracles.sfm.bundle import (
+    Array,
+    Bundle,
+    Observations,
+    Robust,
+    adjust,
+    seen_from_middle,
+    starts,
+    triangulated,
+)
+from evalkit.oracles.sfm.colmap_worker import serve
+from evalkit.oracles.sfm.reconstruction import (
     FOCAL_RATIOS,
     Failure,
     Graph,
@@ -23,9 +35,6 @@ from evalkit.oracles.colmap_sfm import (
     refuse_still,
     verified,
 )
-from evalkit.oracles.colmap_worker import serve
-from evalkit.oracles.procedural.flat_start import flat_start, verified_observations
-from evalkit.oracles.procedural.turning import refuse_turning
 
 TOLERANCES = Tolerances(match=1.5, growth=4.0, noise=0.3, inlier=2.0)
 TRIAL_POINTS = 200

@@ -1,0 +1,1 @@
+"""Controls: methods that would game a protocol, and the geometric upper bound."""

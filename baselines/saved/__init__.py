@@ -1,0 +1,1 @@
+"""Renders made earlier, by anybody's code."""

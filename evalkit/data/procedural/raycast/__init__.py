@@ -1,0 +1,1 @@
+"""Ray casting: hits, culling, shading, light maps."""

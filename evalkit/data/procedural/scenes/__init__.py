@@ -1,0 +1,1 @@
+"""Scenes: worlds, furniture, solids, camera paths."""

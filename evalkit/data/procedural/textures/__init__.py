@@ -1,0 +1,1 @@
+"""Textures: patterns, materials, and the atlas that holds them."""

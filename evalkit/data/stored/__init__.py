@@ -1,0 +1,1 @@
+"""Frames that lie on disk: one file a format."""

@@ -1,0 +1,1 @@
+"""Learned oracles: VGGT, Depth Anything 3."""

@@ -1,0 +1,1 @@
+"""Renders at poses interpolated between predicted ones."""

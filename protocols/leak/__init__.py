@@ -1,0 +1,1 @@
+"""Checks that target images do not change what is predicted for the context."""

@@ -1,0 +1,1 @@
+"""Novel view synthesis between context frames of one clip."""

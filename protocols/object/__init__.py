@@ -1,0 +1,1 @@
+"""Unseen views of an object from an unposed video around it."""

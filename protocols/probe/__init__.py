@@ -1,0 +1,1 @@
+"""How much of the camera small heads can read from frozen pose codes."""

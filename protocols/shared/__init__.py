@@ -1,0 +1,1 @@
+"""What several protocols need: clips, windows, transfers, target poses, summaries."""

@@ -1,0 +1,1 @@
+"""True Pose Similarity: are poses transferable between scenes?"""
