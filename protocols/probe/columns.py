@@ -7,6 +7,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import NamedTuple
 
+from evalkit.metrics.accuracies import MAGNITUDE, AucMethod, PoseAccuracy, auc, rra, rta
 from evalkit.protocol import Better, Column
 
 ANGLES_DEG = (10, 20, 30)
@@ -46,15 +47,6 @@ class ScoreName(NamedTuple):
         return f"{self.source}.{self.reader}.{self.score}" + ("|seeds" if self.over_seeds else "")
 
 
-class Score(NamedTuple):
-    """One score of poses: its key in clip scores, its title, and what it is (see `Column`)."""
-
-    key: str
-    title: str
-    quantity: str
-    definition: str = ""
-
-
 def columns_of(version: str) -> tuple[Column, ...]:
     """Columns of a version of the protocol: the MLP's numbers, those without a head, then others of the first score."""
     scores = _SCORES[version]()
@@ -66,53 +58,44 @@ def columns_of(version: str) -> tuple[Column, ...]:
         _column(first, Source.LATENT, Reader.LINEAR, "linear on\npose code"),
         _column(first, Source.FEATURES, Reader.MLP, "MLP on\nfeatures"),
         _column(first, Source.FEATURES, Reader.LINEAR, "linear on\nfeatures"),
-        _column(first, Source.NOISE, Reader.MLP, "MLP on\nnoise", Better.NONE),
+        replace(_column(first, Source.NOISE, Reader.MLP, "MLP on\nnoise"), better=Better.NONE),
     )
 
 
-def _column(score: Score, source: Source, reader: Reader, title: str, better: Better = Better.HIGHER) -> Column:
-    return Column(
-        key=ScoreName(source, reader, score.key).key,
-        title=f"{score.title} %\n{title}",
-        scale=100,
-        digits=1,
-        better=better,
-        quantity=score.quantity,
-        definition=score.definition,
-        variant=f"{source}, {reader}",
-    )
+def _column(score: PoseAccuracy, source: Source, reader: Reader, title: str) -> Column:
+    column = score.column(title=f"{score.title} %\n{title}")
+    return replace(column, key=ScoreName(source, reader, score.key).key, variant=f"{source}, {reader}")
 
 
-def _spread_column(score: Score) -> Column:
+def _spread_column(score: PoseAccuracy) -> Column:
     name = ScoreName(Source.LATENT, Reader.MLP, score.key, over_seeds=True)
-    column = _column(score, name.source, name.reader, "std. dev.\nover seeds", Better.NONE)
-    return replace(column, key=name.key, variant=f"{column.variant}, standard deviation over seeds")
+    column = _column(score, name.source, name.reader, "std. dev.\nover seeds")
+    variant = f"{column.variant}, standard deviation over seeds"
+    return replace(column, key=name.key, better=Better.NONE, variant=variant)
 
 
-def _our_scores() -> Sequence[Score]:
+def _our_scores() -> Sequence[PoseAccuracy]:
+    lengths = replace(MAGNITUDE, title="lengths\nagree")
+    return (auc(AucMethod.EXACT, 20, signed=True), rra(5), rta(20, signed=True), lengths)
+
+
+def _xfactor_scores() -> Sequence[PoseAccuracy]:
+    aucs = [auc(AucMethod.XFACTOR, threshold, signed=False) for threshold in (20, 10, 30)]
+    return (*aucs, *(rra(threshold) for threshold in ANGLES_DEG), *(rta(t, signed=False) for t in ANGLES_DEG))
+
+
+def _rayzer_scores() -> Sequence[PoseAccuracy]:
+    unit = "unit: the clip's largest distance from the reference"
     return (
-        Score("auc_exact_signed@20", "AUC@20\nsigned", "auc@20", "exact integral, signed, long baselines"),
-        Score("rra@5", "RRA@5", "rra@5"),
-        Score("rta_signed@20", "RTA@20\nsigned", "rta@20", "signed, long baselines"),
-        Score("magnitude", "length\nagreement", "magnitude", "min/max of lengths after one scale a clip"),
+        *(PoseAccuracy(f"rotation@{t}", f"rotation\nerror < {t}°", f"rotation of a view@{t}") for t in ANGLES_DEG),
+        *(
+            PoseAccuracy(f"distance@{t}", f"translation\nerror < {t}", f"translation of a view@{t}", unit)
+            for t in DISTANCES
+        ),
     )
 
 
-def _xfactor_scores() -> Sequence[Score]:
-    auc = [Score(f"auc_xfactor_folded@{t}", f"AUC@{t}", f"auc@{t}", "XFactor: 31 bins, folded") for t in (20, 10, 30)]
-    rra = [Score(f"rra@{t}", f"RRA@{t}", f"rra@{t}") for t in ANGLES_DEG]
-    rta = [Score(f"rta_folded@{t}", f"RTA@{t}", f"rta@{t}", "folded") for t in ANGLES_DEG]
-    return (*auc, *rra, *rta)
-
-
-def _rayzer_scores() -> Sequence[Score]:
-    rotation = [Score(f"rotation@{t}", f"rotation\nerror < {t}°", f"rotation@{t}", "each view") for t in ANGLES_DEG]
-    unit = "each view; unit: the clip's largest distance from the reference"
-    distance = [Score(f"distance@{t}", f"translation\nerror < {t}", f"distance@{t}", unit) for t in DISTANCES]
-    return (*rotation, *distance)
-
-
-def _direct_scores(version: str) -> Sequence[Score]:
+def _direct_scores(version: str) -> Sequence[PoseAccuracy]:
     """The scores of the method's own cameras that a version shows."""
     if version != "rayzer":
         return ()

@@ -62,7 +62,7 @@ class Head:
 
 @torch.no_grad()
 def predict(head: Head, inputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotations [S, N, V, 3, 3] and translations [S, N, V, 3] that the head of each seed reads from inputs [N, V, D]."""
+    """Read rotations [S, N, V, 3, 3] and translations [S, N, V, 3] from inputs [N, V, D], by the head of each seed."""
     return head(inputs.expand(len(head.weights[0]), *inputs.shape))
 
 

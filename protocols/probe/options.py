@@ -55,7 +55,9 @@ class ProbeOptions(ClipOptions):
         tuple[float, float, float], Field(description="Fractions of the scenes for training, validation and test.")
     ] = (0.6, 0.2, 0.2)
     width: Annotated[int, Field(ge=1, description="Codes of more numbers a view are projected to this many.")] = 2048
-    pixels: Annotated[int, Field(ge=1, description="Side in pixels of the images that the raw-pixel control reads.")] = 8
+    pixels: Annotated[
+        int, Field(ge=1, description="Side in pixels of the images that the raw-pixel control reads.")
+    ] = 8
     min_baseline: Annotated[
         float,
         Field(

@@ -64,7 +64,9 @@ def reference_lines(scores: Scores, width: int) -> dict[str, dict[str, float]]:
     return lines
 
 
-def _heads(inputs: Mapping[Source, Tensor], hidden: tuple[int, ...]) -> Iterator[tuple[Source, Reader, tuple[int, ...]]]:
+def _heads(
+    inputs: Mapping[Source, Tensor], hidden: tuple[int, ...]
+) -> Iterator[tuple[Source, Reader, tuple[int, ...]]]:
     """Both heads on all sources; the constant has the linear one only, since an MLP reads the same from it."""
     for source in inputs:
         yield source, Reader.LINEAR, ()
@@ -139,7 +141,9 @@ def _pair_scores(predicted: RelativePoses, true: RelativePoses, min_baseline: fl
         folded, lengths = torch.minimum(signed, 180 - signed), magnitude_agreement(predicted_w2c, true_w2c)
         is_long = long_baselines(true_w2c, min_baseline)
         errors = zip(rotation, folded, signed, lengths, is_long, strict=True)
-        scores |= {clip: PoseScores(*errors_of_clip) for clip, errors_of_clip in zip(clips.tolist(), errors, strict=True)}
+        scores |= {
+            clip: PoseScores(*errors_of_clip) for clip, errors_of_clip in zip(clips.tolist(), errors, strict=True)
+        }
     return scores
 
 
