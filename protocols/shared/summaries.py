@@ -1,4 +1,4 @@
-"""What protocols share: picking the target-pose source, stacking positions, means with intervals."""
+"""What summaries of several protocols share: means with intervals."""
 
 from __future__ import annotations
 
@@ -10,28 +10,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from evalkit.card import Card, TargetPose
-from evalkit.errors import Unsupported
 from evalkit.metrics.named import IMAGE_METRICS, MIN_MSE
-from evalkit.protocol import Column
 from evalkit.stats.bootstrap import Interval, mean_interval
+from protocols.shared.columns import image_columns
+from protocols.shared.sources import first_supported
 
-
-def first_supported(card: Card, ours: Sequence[TargetPose], asked: TargetPose | None) -> TargetPose:
-    """The source that was asked for, else the first of the method's that the protocol can use.
-
-    Raises Unsupported where there is none: scores of different sources are not comparable, so none is guessed.
-    """
-    if asked is not None and (asked not in card.target_poses or asked not in ours):
-        offered = [source.value for source in card.target_poses if source in ours]
-        raise Unsupported(f"protocol.target_pose={asked}: {card.name} offers {', '.join(offered) or 'none'} here")
-    for source in (asked,) if asked else card.target_poses:
-        if source in ours:
-            return source
-    raise Unsupported(
-        f"baseline '{card.name}' offers target poses {', '.join(card.target_poses)}; "
-        f"this protocol takes {', '.join(ours)}"
-    )
+__all__ = [
+    "first_supported",
+    "image_columns",
+    "image_intervals",
+    "intervals",
+    "positions_of",
+    "scored_rows",
+    "slices_of",
+]
 
 
 def positions_of(positions: Sequence[Sequence[int]], device: torch.device) -> Tensor:
@@ -46,12 +38,6 @@ def intervals(rows: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, 
     table = np.column_stack([series.to_numpy(dtype=float) for series in values.values()])
     found = mean_interval(table, [tuple(scenes) for scenes in rows["scenes"]])
     return dict(zip(values, found, strict=True))
-
-
-def image_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """A column for each image metric by name."""
-    metrics = [IMAGE_METRICS[name] for name in names]
-    return tuple(Column(each.name, each.title, 1.0, each.digits, each.networks) for each in metrics)
 
 
 def image_intervals(rows: pd.DataFrame, keys: Sequence[str]) -> dict[str, Interval]:
