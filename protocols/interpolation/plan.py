@@ -12,7 +12,7 @@ from evalkit.oracles.oracle import OracleIdentity
 from evalkit.protocol import Column, Sample
 from protocols.interpolation.options import InterpolationOptions, LatentPath
 from protocols.shared.clips import ClipPlanner
-from protocols.shared.summaries import image_columns
+from protocols.shared.columns import image_columns
 
 COPY = "copy_"  # before a metric's name: of the nearest context view, rendered at its own predicted pose
 

@@ -51,7 +51,7 @@ class Interpolation(InterpolationPlanner):
         }
 
     def _fractions(self, batch: Sequence[Loaded], device: torch.device) -> tuple[Tensor, Tensor]:
-        """Rank among the context [B, T] of the view before each target, and the target's fraction of the way to the next."""
+        """Rank [B, T] of the context view before each target, and the fraction [B, T] of the way to the next view."""
         clips = [loaded.sample.clips[0] for loaded in batch]
         left = positions_of([_ranks_before_targets(clip) for clip in clips], device)
         w2c = torch.stack([_true_w2c(loaded) for loaded in batch])
@@ -109,7 +109,7 @@ class Interpolation(InterpolationPlanner):
 
 
 def _ranks_before_targets(clip: Clip) -> list[int]:
-    """Rank among the context, in temporal order, of the last view at or before each target; never the very last view."""
+    """Rank among the context, in temporal order, of the view at or before each target; never that of the last view."""
     context, target = sorted(clip.context), sorted(clip.target)
     ranks = [sum(number <= target_number for number in context) - 1 for target_number in target]
     return [min(rank, len(context) - 2) for rank in ranks]
