@@ -9,5 +9,5 @@ from evalkit.protocol import Column
 
 
 def image_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """A column for each image metric by name."""
+    """A column for each image metric of these names. Raises UserError for an unknown one."""
     return tuple(image_metric(name).column() for name in names)
