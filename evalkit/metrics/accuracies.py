@@ -89,9 +89,8 @@ def rta(threshold: int, *, signed: bool) -> PoseAccuracy:
 def auc(method: AucMethod, threshold: int, *, signed: bool) -> PoseAccuracy:
     """Return the area under the accuracy curve up to ``threshold`` degrees, by one definition (`AucMethod`).
 
-    >>> auc(AucMethod.EXACT, 20, signed=True)
-    PoseAccuracy(key='auc_exact_signed@20', title='AUC@20\\nsigned', quantity='auc@20', definition='exact, signed', \
-better=<Better.HIGHER: 'higher'>)
+    >>> auc(AucMethod.EXACT, 20, signed=True).key
+    'auc_exact_signed@20'
     """
     sign = _sign(signed)
     subtitle = "signed" if signed and method == AucMethod.EXACT else _METHOD_TITLES[method]

@@ -52,9 +52,8 @@ class PoseScores:
 
         They serve to compare papers with each other.
         """
-        errors = {
-            signed: joint_error(self.rotation, self.signed if signed else self.folded) for signed in (False, True)
-        }
+        translation = {False: self.folded, True: self.signed}
+        errors = {signed: joint_error(self.rotation, errors_deg) for signed, errors_deg in translation.items()}
         return {
             auc(method, threshold, signed=signed).key: float(pose_auc(errors_deg, threshold, method))
             for method in AucMethod

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from evalkit.metrics.named import MetricNames
 from protocols.shared.clips import ClipOptions
 
 
@@ -29,9 +30,9 @@ class InterpolationOptions(ClipOptions):
 
     name: str = "interpolation"
     version: Annotated[Literal["1", "rayzer"], Field(description="Ours (1) or RayZer's.")] = "1"
-    target: Annotated[int, Field(ge=1)] | None = Field(
-        None, description="Target views of a clip; null: as many as suit the dataset."
-    )
+    target: Annotated[
+        Annotated[int, Field(ge=1)] | None, Field(description="Target views of a clip; null: the dataset's number.")
+    ] = None
     mode: Annotated[
         Mode,
         Field(description="Path between two cameras: se3, the geodesic, or sphere, Slerp about a turntable's centre."),
@@ -40,5 +41,5 @@ class InterpolationOptions(ClipOptions):
         LatentPath, Field(description="Latent poses: refuse them, or linear: interpolate on the straight line.")
     ] = LatentPath.REFUSE
     metrics: Annotated[
-        tuple[str, ...], Field(min_length=1, description="Image metrics by name; docs/metrics.md lists them.")
+        MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")
     ] = ("psnr", "ssim", "lpips_vgg")

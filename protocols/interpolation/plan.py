@@ -17,7 +17,7 @@ from protocols.shared.columns import image_columns
 COPY = "copy_"  # before a metric's name: of the nearest context view, rendered at its own predicted pose
 
 
-class InterpolationPlanner:
+class InterpolationPlan:
     """Held-out frames at poses between those predicted for their neighbours: PSNR, SSIM, LPIPS (RayZer, Table 5)."""
 
     Options = InterpolationOptions

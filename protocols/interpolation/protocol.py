@@ -21,7 +21,7 @@ from evalkit.stats.bootstrap import Interval
 from evalkit.views import take_views
 from protocols.interpolation.options import InterpolationOptions
 from protocols.interpolation.paths import PATHS, interpolate
-from protocols.interpolation.plan import COPY, InterpolationPlanner
+from protocols.interpolation.plan import COPY, InterpolationPlan
 from protocols.shared.summaries import image_intervals, positions_of, scored_rows
 from protocols.shared.target_poses import Batch
 
@@ -29,7 +29,7 @@ COPIES = "copies"  # renders of the nearest context view at its own predicted po
 FRACTION = "fraction"  # how far a target lies on the way from one context view to the next
 
 
-class Interpolation(InterpolationPlanner):
+class Interpolation(InterpolationPlan):
     """Render targets at interpolated poses, and compare renders with the real frames."""
 
     def __init__(self, options: InterpolationOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:

@@ -32,7 +32,7 @@ ELSEWHERE = Column(
 )
 
 
-class LeakPlanner:
+class LeakPlan:
     """Whether target images change what is predicted for the context: a method's card beside what it does."""
 
     Options = LeakOptions

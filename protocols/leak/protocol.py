@@ -31,7 +31,7 @@ from protocols.leak.checks import (
     psnrs,
 )
 from protocols.leak.claims import CHECKS, Check, Verdict, sentences, verdicts
-from protocols.leak.plan import ELSEWHERE, JOINT_MINUS_ALONE, LeakPlanner
+from protocols.leak.plan import ELSEWHERE, JOINT_MINUS_ALONE, LeakPlan
 from protocols.leak.variants import with_one_target, with_targets
 from protocols.shared.summaries import intervals, scored_rows
 from protocols.shared.target_poses import Batch
@@ -46,7 +46,7 @@ PICTURES = {
 }
 
 
-class Leak(LeakPlanner):
+class Leak(LeakPlan):
     """Call a method with variants of each clip, and judge how far its answers change."""
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from evalkit.config.options import ComponentOptions
+from evalkit.metrics.named import MetricNames
 from evalkit.pixels import Profile
 
 
@@ -28,7 +29,7 @@ class ObjectOptions(ComponentOptions):
         Field(ge=0, description="An object is reconstructed if its PSNR is this many dB above that of one colour."),
     ] = 3.0
     metrics: Annotated[
-        tuple[str, ...], Field(min_length=1, description="Image metrics by name; docs/metrics.md lists them.")
+        MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")
     ] = ("psnr", "ssim", "lpips_vgg")
     resolution: Annotated[int, Field(ge=16, description="Side of the square images in pixels.")] = 256
     preprocess: Annotated[Profile, Field(description="How frames become squares; docs/data.md lists the profiles.")] = (

@@ -14,7 +14,7 @@ from protocols.object.pose_knowledge import has_own_cameras
 from protocols.object.turn_frames import frames_around
 
 
-class ObjectPlanner:
+class ObjectPlan:
     """Unseen views of an object from an unposed video around it: success rate, PSNR, SSIM, LPIPS (UVRM, Table A1)."""
 
     Options = ObjectOptions

@@ -22,7 +22,7 @@ from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summary
 from protocols.object.columns import OBJECT_PSNR, SUCCESS, over_all_objects
 from protocols.object.options import ObjectOptions
-from protocols.object.plan import ObjectPlanner
+from protocols.object.plan import ObjectPlan
 from protocols.object.pose_knowledge import is_given_poses
 from protocols.object.steering import render_at_true_poses
 from protocols.object.truth import Truth
@@ -53,7 +53,7 @@ REASONS = {
 }
 
 
-class Object(ObjectPlanner):
+class Object(ObjectPlan):
     """Render the targets, decide which objects are reconstructed, and compare renders with the real frames."""
 
     def __init__(self, options: ObjectOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:

@@ -13,7 +13,7 @@ from protocols.probe.scene_split import MIN_SCENES
 from protocols.shared.clips import ClipPlanner
 
 
-class ProbePlanner:
+class ProbePlan:
     """Small heads trained to read the camera from frozen pose codes (XFactor, Table 2; RayZer, Table 6)."""
 
     Options = ProbeOptions

@@ -21,7 +21,7 @@ from evalkit.views import Cameras
 from protocols.probe.columns import Source
 from protocols.probe.inputs import projected, thumbnails
 from protocols.probe.options import ProbeOptions
-from protocols.probe.plan import ProbePlanner
+from protocols.probe.plan import ProbePlan
 from protocols.probe.probe_data import TRUTH, gather
 from protocols.probe.scene_split import MIN_SCENES, SceneSplit, split_scenes
 from protocols.probe.scores import Probing, all_scores, reference_lines
@@ -32,7 +32,7 @@ CODES = (Source.LATENT, Source.FEATURES)  # the method's; other sources are cont
 TRUTH_KNOWN = "ok"  # in the row's field "truth"; else it says why there are no true cameras
 
 
-class Probe(ProbePlanner):
+class Probe(ProbePlan):
     """Train heads on some scenes and score them on others."""
 
     def __init__(self, options: ProbeOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:

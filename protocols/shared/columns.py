@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from evalkit.metrics.named import IMAGE_METRICS
+from evalkit.metrics.named import image_metric
 from evalkit.protocol import Column
 
 
 def image_columns(names: Sequence[str]) -> tuple[Column, ...]:
-    """A column for each image metric by name."""
-    metrics = [IMAGE_METRICS[name] for name in names]
-    return tuple(Column(each.name, each.title, 1.0, each.digits, each.networks) for each in metrics)
+    """A column for each image metric of these names. Raises UserError for an unknown one."""
+    return tuple(image_metric(name).column() for name in names)

@@ -8,18 +8,27 @@ from evalkit.card import Card, TargetPose
 from evalkit.errors import Unsupported
 
 
-def first_supported(card: Card, ours: Sequence[TargetPose], asked: TargetPose | None) -> TargetPose:
-    """The source that was asked for, else the first of the method's that the protocol can use.
+def first_supported(card: Card, accepted: Sequence[TargetPose], asked: TargetPose | None) -> TargetPose:
+    """Choose the target-pose source of a method.
 
-    Raises Unsupported where there is none: scores of different sources are not comparable, so none is guessed.
+    Args:
+        card: the method's card; its ``target_poses`` are in order of preference.
+        accepted: the sources that the protocol can use.
+        asked: the source that the user asked for, if any.
+
+    Returns:
+        The source that was asked for, else the first of the method's that the protocol accepts.
+
+    Raises:
+        Unsupported: there is none. Scores of different sources are not comparable, so none is guessed.
     """
-    if asked is not None and (asked not in card.target_poses or asked not in ours):
-        offered = [source.value for source in card.target_poses if source in ours]
+    if asked is not None and (asked not in card.target_poses or asked not in accepted):
+        offered = [source.value for source in card.target_poses if source in accepted]
         raise Unsupported(f"protocol.target_pose={asked}: {card.name} offers {', '.join(offered) or 'none'} here")
     for source in (asked,) if asked else card.target_poses:
-        if source in ours:
+        if source in accepted:
             return source
     raise Unsupported(
         f"baseline '{card.name}' offers target poses {', '.join(card.target_poses)}; "
-        f"this protocol takes {', '.join(ours)}"
+        f"this protocol takes {', '.join(accepted)}"
     )

@@ -1,4 +1,4 @@
-"""Poses of clip A carried into the scene of clip B: how a method is driven."""
+"""A transfer: poses of clip A rendered in the scene of clip B."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Pair(NamedTuple):
         return self.b.take(self.clip_b.context_positions)
 
     def motion(self) -> Tensor:
-        """A's target cameras [T, 4, 4] relative to A's reference camera, exactly."""
+        """A's true target cameras [T, 4, 4] relative to A's reference camera."""
         assert self.a.cameras is not None
         reference = int(reference_of(torch.tensor([self.clip_a.context_positions])))
         return relative_to(self.a.cameras.w2c[list(self.clip_a.target_positions)], self.a.cameras.w2c[reference])
@@ -62,6 +62,6 @@ def render_transfer(batch: Sequence[Loaded], method: Method) -> Tensor:
     views_a = Views.of([pair.a for pair in pairs], ids, method.card.needs, device)
     views_b = Views.of([pair.context for pair in pairs], ids, method.card.needs, device)
     poses_a = method.encode_poses(views_a, context_a).take(target_a).carried()
-    everything = torch.arange(views_b.images.shape[1], device=device).expand(len(batch), -1)
-    scene = method.encode_scene(views_b, method.encode_poses(views_b, everything))
+    all_of_b = torch.arange(views_b.images.shape[1], device=device).expand(len(batch), -1)
+    scene = method.encode_scene(views_b, method.encode_poses(views_b, all_of_b))
     return method.render(scene, poses_a)
