@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from evalkit.config.grammar import Override, alternatives, check_keys, expand, merged, parse_override, read_yaml, settings_for
-
+from evalkit.config.grammar import (
+    Override,
+    alternatives,
+    check_keys,
+    expand,
+    merged,
+    parse_override,
+    read_yaml,
+    settings_for,
+)
 from evalkit.config.run import GROUPS, RunConfig, RunSettings, config_of
 from evalkit.config.validation import options_of
 from evalkit.errors import UserError, did_you_mean
@@ -90,10 +98,10 @@ def _check_methods_named(overrides: Sequence[str], combinations: Sequence[Sequen
     """Raise UserError for a setting of one method (``baseline.NAME.KEY``) that is not among those that run."""
     running = {text.removeprefix("baseline=").partition("@")[0] for single in combinations for text in single}
     for text in overrides:
-        parts = text.partition("=")[0].split(".")
-        if len(parts) > 2 and parts[0] == Group.BASELINE and parts[1] in names(Group.BASELINE):
-            if parts[1] not in running:
-                raise UserError(f"{text}: baseline={parts[1]} is not among the methods of this command")
+        group, _, rest = text.partition("=")[0].partition(".")
+        name, dot, _ = rest.partition(".")
+        if group == Group.BASELINE and dot and name in names(Group.BASELINE) and name not in running:
+            raise UserError(f"{text}: baseline={name} is not among the methods of this command")
 
 
 def expand_runs(overrides: Sequence[str]) -> list[list[str]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
 
 from evalkit.config.options import ComponentOptions, Options
 from evalkit.config.validation import options_of, parse
@@ -14,8 +14,11 @@ from evalkit.registry import Group
 GROUPS = (Group.PROTOCOL, Group.DATASET, Group.ORACLE, Group.BASELINE)
 
 
-class Shard(Options):
+class Shard(BaseModel):
     """Share ``index`` of ``count`` equal shares of the plan."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    typed: ClassVar[str] = "I/N"
 
     index: Annotated[int, Field(ge=0)] = 0
     count: Annotated[int, Field(ge=1)] = 1
@@ -81,4 +84,4 @@ def config_of(tree: Mapping[str, Any]) -> RunConfig:
         for group in GROUPS
     }
     settings = parse(RunSettings, {key: value for key, value in tree.items() if key not in components})
-    return RunConfig.model_construct(**dict(settings), **components)
+    return RunConfig.model_validate({**dict(settings), **components})
