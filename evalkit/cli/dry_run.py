@@ -22,10 +22,8 @@ def print_plans(jobs: Sequence[Job]) -> None:
         frames = sum(len(clip.numbers) for sample in samples for clip in sample.clips)
         blocks = f"{len(job.blocks)} blocks of at most {job.plan.batch} in shard {job.config.shard}"
         _line(f"plan: {len(samples)} samples ({problems} cannot be scored), {frames} frames, {blocks}")
-        conditions = job.conditions
-        _line(
-            f"target poses: {conditions.target_pose}; oracle: {plain(conditions.oracle and conditions.oracle['name'])}"
-        )
+        oracle = job.conditions.oracle
+        _line(f"target poses: {job.target_pose}; oracle: {oracle['name'] if oracle else 'none'}")
         _line(f"disk: about {_size(disk_bytes(job))}")
         _line(f"state: {_state(job)}\n")
 
