@@ -131,7 +131,9 @@ def test_what_needs_no_tensor_imports_no_torch(arguments: list[str]) -> None:
     assert not {"torch", "torchvision", "pycolmap", "lightning_fabric"} & imported_by(*arguments)
 
 
-@pytest.mark.parametrize("protocol", ["tps", "nvs", "pose", "probe", "interpolation", "object", "leak", "fid", "augmentation"])
+@pytest.mark.parametrize(
+    "protocol", ["tps", "nvs", "pose", "probe", "interpolation", "object", "leak", "fid", "augmentation"]
+)
 def test_planning_imports_no_torch(protocol: str, tmp_path: Path) -> None:
     command = ["run", f"protocol={protocol}", "limit=6", "dry_run=true", f"out={tmp_path}"]
     assert not {"torch", "torchvision", "pycolmap", "pandas"} & imported_by(*command)

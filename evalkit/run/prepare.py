@@ -14,7 +14,7 @@ from evalkit.data.dataset import Catalogue
 from evalkit.digests import digest_of
 from evalkit.errors import Unsupported, UserError
 from evalkit.protocol import Planner, Sample
-from evalkit.registry import Group, load
+from evalkit.registry import OURS, Group, entry, load, package_of
 from evalkit.run.device import Device, resolve_device
 from evalkit.run.identity import code_of, content_of, environment, settings_without_paths
 from evalkit.run.plan import RunPlan, make_plan
@@ -116,15 +116,18 @@ def _inputs(config: RunConfig, planner: Planner, card: Card, parts: dict[str, An
     components = [(Group.PROTOCOL, config.protocol), (Group.DATASET, config.dataset), (Group.BASELINE, config.baseline)]
     if planner.uses_oracle:
         components.append((Group.ORACLE, config.oracle))
+        if not _covers_its_settings(Group.ORACLE, config.oracle.name):
+            parts["oracle_settings"] = config.oracle.model_dump(mode="json")
     code = code_of((group, options.name) for group, options in components)
     return {
         "schema": SCHEMA,
         "protocol": {"version": planner.version, "settings": config.protocol.model_dump(mode="json")},
         "baseline": {"settings": config.baseline.model_dump(mode="json"), "weights": card.weights},
+        "dataset": settings_without_paths(config.dataset),
         "content": {
             f"{group}.{key}": sha256
             for group, options in components
-            if group is not Group.DATASET  # its digest covers what it reads
+            if not _covers_its_settings(group, options.name)
             for key, sha256 in content_of(options).items()
         },
         **parts,
@@ -134,6 +137,16 @@ def _inputs(config: RunConfig, planner: Planner, card: Card, parts: dict[str, An
         "packages": code["packages"],
         "environment": environment(device),
     }
+
+
+def _covers_its_settings(group: Group, name: str) -> bool:
+    """Whether the digest of a dataset or the identity of an oracle holds all that its settings name.
+
+    Ours do. An outside component says so by its attribute ``covers_settings``: what its settings name may be large.
+    """
+    if group not in (Group.DATASET, Group.ORACLE):
+        return False
+    return package_of(entry(group, name)) == OURS or bool(getattr(load(group, name), "covers_settings", False))
 
 
 def check_card(card: Card, planner: Planner, catalogue: Catalogue, plan: RunPlan) -> None:

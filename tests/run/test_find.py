@@ -77,7 +77,9 @@ def test_runs_of_before_schema_versions_stand_apart(made: Path, tmp_path: Path) 
     shutil.copytree(made, out)
     run = next(path.parent for path in out.rglob("summary.json") if "static" in path.parts)
     new = json.loads((run / "summary.json").read_text())
-    columns = [{key: column[key] for key in ("key", "title", "scale", "digits", "networks")} for column in new["columns"]]
+    columns = [
+        {key: column[key] for key in ("key", "title", "scale", "digits", "networks")} for column in new["columns"]
+    ]
     kept = ("baseline", "coverage", "failures", "counts", "metrics", "slices", "missing", "references", "notes")
     old = {key: new[key] for key in kept} | {"columns": columns, "oracle": None}
     old |= {key: new["conditions"][key] for key in ("protocol", "dataset", "target_pose")}

@@ -31,7 +31,9 @@ def typed(*arguments: str) -> str:
 
 def psnr_of(output: str, baseline: str) -> float:
     """The first number in a method's line of the table."""
-    line = next(line for line in output.splitlines() if line.strip().startswith(f"{baseline} ") and "/" not in line[:30])
+    line = next(
+        line for line in output.splitlines() if line.strip().startswith(f"{baseline} ") and "/" not in line[:30]
+    )
     return float(re.findall(r"\d+\.\d+", line)[0])
 
 
@@ -73,10 +75,10 @@ def test_another_card_beside_the_renders_is_another_run(renders: Path, tmp_path:
 @pytest.fixture
 def plugins(tmp_path: Path) -> Path:
     folder = tmp_path / "plugins"
-    method = METHOD.format(name="grey").replace("self.level = float", "from grey_help import scaled\n        self.level = scaled * float")
-    install(
-        folder, "grey", {"grey.py": method, "grey_help.py": "scaled = 1.0\n"}, {"baselines": {"grey": "grey:Grey"}}
+    method = METHOD.format(name="grey").replace(
+        "self.level = float", "from grey_help import scaled\n        self.level = scaled * float"
     )
+    install(folder, "grey", {"grey.py": method, "grey_help.py": "scaled = 1.0\n"}, {"baselines": {"grey": "grey:Grey"}})
     return folder
 
 
@@ -110,7 +112,9 @@ def test_code_of_components_that_are_not_in_use_does_not_count(tmp_path: Path, m
         config = compose_run(["protocol=nvs", "protocol.resolution=32", f"baseline={baseline}", f"out={tmp_path}"])
         return set(prepare(config, Session()).manifest.inputs["code"])
 
-    assert not any(name.startswith(("baselines.rayzer", "baselines.xfactor", "protocols.tps")) for name in modules("warp"))
+    assert not any(
+        name.startswith(("baselines.rayzer", "baselines.xfactor", "protocols.tps")) for name in modules("warp")
+    )
     assert {"baselines.rayzer.network", "protocols.nvs.protocol", "evalkit.run.local"} <= modules("rayzer")
     before = {name: digest(name) for name in ("warp", "rayzer")}
     from evalkit.run import identity
