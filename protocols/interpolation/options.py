@@ -40,6 +40,8 @@ class InterpolationOptions(ClipOptions):
     latent: Annotated[
         LatentPath, Field(description="Latent poses: refuse them, or linear: interpolate on the straight line.")
     ] = LatentPath.REFUSE
-    metrics: Annotated[
-        MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")
-    ] = ("psnr", "ssim", "lpips_vgg")
+    metrics: Annotated[MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")] = (
+        "psnr",
+        "ssim",
+        "lpips_vgg",
+    )

@@ -28,9 +28,11 @@ class ObjectOptions(ComponentOptions):
         float,
         Field(ge=0, description="An object is reconstructed if its PSNR is this many dB above that of one colour."),
     ] = 3.0
-    metrics: Annotated[
-        MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")
-    ] = ("psnr", "ssim", "lpips_vgg")
+    metrics: Annotated[MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")] = (
+        "psnr",
+        "ssim",
+        "lpips_vgg",
+    )
     resolution: Annotated[int, Field(ge=16, description="Side of the square images in pixels.")] = 256
     preprocess: Annotated[Profile, Field(description="How frames become squares; docs/data.md lists the profiles.")] = (
         Profile.PIXELSPLAT
