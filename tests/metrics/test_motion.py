@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from evalkit.geometry.interpolation import motion_exp
+from evalkit.geometry.se3 import motion_exp
 from evalkit.metrics.motion import baselines, long_baselines, magnitude_agreement, rotation_span_deg
 from evalkit.metrics.pose_scores import pose_scores
 

@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from evalkit.geometry.alignment import DegenerateAlignment
-from evalkit.geometry.se3 import invert
-from evalkit.metrics.trajectory import ate, camera_centres, extent, rpe
+from evalkit.geometry.se3 import camera_centres, invert
+from evalkit.metrics.trajectory import ate, extent, rpe
 
 
 def trajectory(views: int, seed: int) -> torch.Tensor:
