@@ -35,10 +35,10 @@ seeds = st.integers(0, 10**6)
 
 
 def motions(*shape: int, seed: int) -> torch.Tensor:
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     poses = np.tile(np.eye(4), (int(np.prod(shape)), 1, 1))
-    poses[:, :3, :3] = Rotation.random(len(poses), rng=random).as_matrix()
-    poses[:, :3, 3] = random.standard_normal((len(poses), 3))
+    poses[:, :3, :3] = Rotation.random(len(poses), rng=rng).as_matrix()
+    poses[:, :3, 3] = rng.standard_normal((len(poses), 3))
     return torch.from_numpy(poses.reshape(*shape, 4, 4))
 
 
@@ -118,8 +118,8 @@ def test_slerp_equals_scipy(seed: int) -> None:
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.floats(1e-9, 3.1))
 def test_motion_exp_is_the_matrix_exponential_and_log_its_inverse(seed: int, angle: float) -> None:
-    random = np.random.default_rng(seed)
-    twist = random.standard_normal(6)
+    rng = np.random.default_rng(seed)
+    twist = rng.standard_normal(6)
     twist[3:] *= angle / np.linalg.norm(twist[3:])
     generator = np.zeros((4, 4))
     generator[:3, :3], generator[:3, 3] = hat(torch.from_numpy(twist[3:])).numpy(), twist[:3]
@@ -176,22 +176,22 @@ def test_plucker_rays_are_the_same_for_every_point_of_the_line(seed: int) -> Non
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.floats(0.01, 100))
 def test_alignment_recovers_a_similarity(seed: int, scale: float) -> None:
-    random = torch.Generator().manual_seed(seed)
-    centres = torch.randn(2, 6, 3, generator=random, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    centres = torch.randn(2, 6, 3, generator=rng, dtype=torch.float64)
     centres[0, :, 2] = 0  # a planar path is enough
     motion = motions(2, seed=seed)
     target = scale * centres @ motion[:, :3, :3].mT + motion[:, None, :3, 3]
-    found = align_centres(centres, target)
-    torch.testing.assert_close(found.apply(centres), target)
-    torch.testing.assert_close(found.scale, torch.full((2,), scale, dtype=torch.float64))
-    torch.testing.assert_close(found.rotation, motion[:, :3, :3])
+    similarity = align_centres(centres, target)
+    torch.testing.assert_close(similarity.apply(centres), target)
+    torch.testing.assert_close(similarity.scale, torch.full((2,), scale, dtype=torch.float64))
+    torch.testing.assert_close(similarity.rotation, motion[:, :3, :3])
 
 
 def test_a_mirrored_path_is_not_explained_away() -> None:
     centres = torch.randn(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = align_centres(centres, -centres)
-    assert found.scale > 0 and torch.linalg.det(found.rotation).item() == pytest.approx(1)
-    assert (found.apply(centres) + centres).norm(dim=-1).mean() > 0.5
+    similarity = align_centres(centres, -centres)
+    assert similarity.scale > 0 and torch.linalg.det(similarity.rotation).item() == pytest.approx(1)
+    assert (similarity.apply(centres) + centres).norm(dim=-1).mean() > 0.5
 
 
 @pytest.mark.parametrize(
