@@ -17,7 +17,7 @@ from torch import Tensor
 
 from evalkit.config.options import Options
 from evalkit.errors import Unsupported
-from evalkit.geometry.interpolation import motion_exp
+from evalkit.geometry.se3 import motion_exp
 from evalkit.method import PoseCode
 from evalkit.metrics.lpips import lpips
 from evalkit.views import Cameras

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evalkit.card import Card, TargetPose
 from evalkit.errors import Unsupported
-from evalkit.metrics.named import IMAGE_METRICS, MIN_MSE
+from evalkit.metrics.named import MIN_MSE, image_metric, is_pooled
 from evalkit.protocol import Column
 from evalkit.stats.bootstrap import Interval, mean_interval
 
@@ -50,15 +50,13 @@ def intervals(rows: pd.DataFrame, values: Mapping[str, pd.Series]) -> dict[str, 
 
 def image_columns(names: Sequence[str]) -> tuple[Column, ...]:
     """A column for each image metric by name."""
-    metrics = [IMAGE_METRICS[name] for name in names]
-    return tuple(Column(each.name, each.title, 1.0, each.digits, each.networks) for each in metrics)
+    return tuple(image_metric(name).column() for name in names)
 
 
 def image_intervals(rows: pd.DataFrame, keys: Sequence[str]) -> dict[str, Interval]:
     """`intervals` of columns, where rows of a pooled metric hold the squared error and the mean becomes decibels."""
     found = intervals(rows, {key: rows[key] for key in keys})
-    pooled = {name for name, metric in IMAGE_METRICS.items() if metric.pooled}
-    return {key: _decibel(each) if key.split("|")[0] in pooled else each for key, each in found.items()}
+    return {key: _decibel(each) if is_pooled(key.split("|")[0]) else each for key, each in found.items()}
 
 
 def _decibel(mse: Interval) -> Interval:

@@ -20,10 +20,9 @@ from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
 from evalkit.data.procedural.rng import Dice
 from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, revolution
 from evalkit.errors import Unsupported, UserError
-from evalkit.geometry.interpolation import interpolate_motion, motion_exp, slerp
-from evalkit.geometry.se3 import invert, relative_to
+from evalkit.geometry.interpolation import interpolate_motion, slerp
+from evalkit.geometry.se3 import camera_centres, invert, motion_exp, relative_to
 from evalkit.method import Method, PoseCode, Scene, reference_of
-from evalkit.metrics.trajectory import camera_centres
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Views, take_views
