@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
 import evalkit.config
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.oracles.sfm.colmap import ColmapOptions, ColmapOracle
 from evalkit.pixels import Preprocess, Profile
 
@@ -67,7 +68,7 @@ def square(path: Path, side: int = 256) -> Tensor:
 def rooms() -> list[Clip]:
     """5 frames over a window of 24 in each of 4 procedural rooms, at 8 bits."""
     options = ProceduralOptions.model_validate({**defaults("dataset", "procedural"), "world": "rooms"})
-    dataset = Procedural(options, "cpu")
+    dataset = ProceduralDataset(options, "cpu")
     clips = []
     for info in dataset.sequences()[:4]:
         frames = dataset.frames(info.name, range(20, 45, 6), Preprocess(256, Profile.PIXELSPLAT))

@@ -9,7 +9,8 @@ import torch
 
 from evalkit.config.schema import parse
 from evalkit.data.degrade import blurred
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import relative_to, rotation_angle_deg
 from evalkit.metrics.pose_scores import pose_scores
@@ -23,7 +24,7 @@ TARGETS, CONTEXT = (2, 8, 14, 20, 26), (0, 7, 14, 21, 28)
 ORACLE = AlignmentOracle(AlignmentOptions(name="alignment", side=64, correlation=0.5), "cpu")
 
 
-def world(name: str) -> Procedural:
+def world(name: str) -> ProceduralDataset:
     given = {
         "name": "procedural",
         "world": name,
@@ -34,11 +35,11 @@ def world(name: str) -> Procedural:
         "seed": 0,
         "profile": "-",
     }
-    return Procedural(parse(ProceduralOptions, given), "cpu")
+    return ProceduralDataset(parse(ProceduralOptions, given), "cpu")
 
 
 @pytest.fixture(scope="module", params=["orbits", "rooms"])
-def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]]:
+def scene(request: pytest.FixtureRequest) -> tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]]:
     """A world, clips [2, 5] of two of its sequences, their cameras, and where they were taken."""
     data = world(request.param)
     clips, cameras, places = [], [], []
@@ -52,7 +53,7 @@ def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, tor
 
 
 def test_frames_are_found_sharp_or_soft(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, w2c, places = scene
     for blur, off_deg, least in ((0.3, 0.2, 0.85), (1.5, 0.6, 0.75)):
@@ -66,7 +67,7 @@ def test_frames_are_found_sharp_or_soft(
 
 
 def test_no_clip_helps_another_and_contrast_does_not_matter(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, _, places = scene
     together = ORACLE.estimate(images, None, places).w2c
@@ -77,7 +78,7 @@ def test_no_clip_helps_another_and_contrast_does_not_matter(
 
 
 def test_pictures_of_something_else_are_not_found(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, _, places = scene
     strange = torch.rand(images.shape, generator=torch.Generator().manual_seed(0))
@@ -88,7 +89,7 @@ def test_pictures_of_something_else_are_not_found(
 
 
 def test_the_place_is_part_of_what_is_remembered(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]], tmp_path: Path
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]], tmp_path: Path
 ) -> None:
     _, images, _, places = scene
     cached = CachedOracle(ORACLE, tmp_path)

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.pixels import Preprocess, Profile
 from evalkit.seeds import generator
 
@@ -57,17 +58,8 @@ class TrainingClips:
         rng = generator("procedural oracle", self.split, number)
         step = int(rng.integers(*STEPS, endpoint=True))
         first = int(rng.integers(0, LENGTH - (FRAMES - 1) * step))
-        options = ProceduralOptions(
-            name="procedural",
-            world=world,
-            split=self.split,
-            count=9999,
-            length=LENGTH,
-            motion="path",
-            seed=0,
-            profile="procedural",
-        )
-        frames = Procedural(options, "cpu").frames(
+        options = ProceduralOptions(world=world, split=self.split, count=9999, length=LENGTH)
+        frames = ProceduralDataset(options, "cpu").frames(
             f"{world}-{self.split}-{number:04d}",
             range(first, first + FRAMES * step, step),
             Preprocess(SIDE, Profile.PIXELSPLAT),
