@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from baselines.controls.methods import CopyTarget
+from baselines.controls.copies import CopyTarget
 from baselines.saved.method import Saved, SavedOptions
 from evalkit.card import TargetPose
 from evalkit.config.compose import compose_runs, compose_tree
