@@ -17,7 +17,7 @@ from evalkit.cli.console import console, progress_bar
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
-from evalkit.registry import Group, load
+from evalkit.registry import Group, implementation, load
 from evalkit.run.manifest import digest_of
 from evalkit.training.frame_store import FrameStore
 from evalkit.training.loop import TrainingLoop
@@ -80,7 +80,7 @@ def _trainee(config: TrainingConfig) -> Trainee:
     """The network with its first weights: those of a file, or what the seed alone determines."""
     with torch.random.fork_rng([]):
         torch.manual_seed(config.place.seed)
-        trainee: Trainee = load(Group.BASELINE, config.baseline).trainee(config.model)
+        trainee: Trainee = implementation(load(Group.BASELINE, config.baseline)).trainee(config.model)
     if config.place.start is not None:
         read = read_model(Path(config.place.start), config.baseline)
         load_exactly(trainee.network, read.weights, config.place.start)

@@ -12,7 +12,6 @@ from typing import Any
 import torch
 import yaml
 
-from baselines.saved.method import Saved
 from evalkit.cache import cache_folder
 from evalkit.card import Card
 from evalkit.config.options import ComponentOptions
@@ -111,7 +110,7 @@ def prepare(config: RunConfig, session: Session) -> Job:
     plan = make_plan(protocol, config.limit, config.batch)
     check_card(method.card, protocol, dataset, plan)
     if not config.allow_missing:
-        refuse_missing(plan, method)
+        refuse_missing(plan, config.baseline)
     inputs = {
         "protocol": {"version": protocol.version, **config.protocol.model_dump(mode="json")},
         "baseline": {**config.baseline.model_dump(mode="json"), "weights": method.card.weights},
@@ -144,13 +143,14 @@ def check_card(card: Card, protocol: Protocol, dataset: Dataset, plan: Plan) -> 
         raise UserError(f"baseline '{card.name}' takes {takes} context views, the protocol gives {sorted(counts)}")
 
 
-def refuse_missing(plan: Plan, method: Method) -> None:
-    """Refuse a published list of which the data lack a scene, and a folder of renders that lacks a sample."""
+def refuse_missing(plan: Plan, options: ComponentOptions) -> None:
+    """Refuse a published list of which the data lack a scene, and a baseline that lacks the input of a sample."""
     lacking = [sample.id for sample in plan.samples if sample.listed and sample.problem]
     what = "scenes of the index cannot be had from this dataset"
-    if not lacking and isinstance(method, Saved):
-        lacking = method.lacks(sample.id for sample in plan.samples if not sample.problem)
-        what = f"samples have no render in {method.folder}"
+    missing = getattr(load(Group.BASELINE, options.name), "missing", None)
+    if not lacking and missing is not None:
+        lacking, problem = missing(options, [sample.id for sample in plan.samples if not sample.problem])
+        what = f"samples {problem}"
     if lacking:
         shown = ", ".join(lacking[:3]) + (", ..." if len(lacking) > 3 else "")
         raise UserError(
