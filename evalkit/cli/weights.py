@@ -70,9 +70,9 @@ def convert(
 ) -> None:
     """Turn a checkpoint as its authors released it into a file that `baseline.weights=FILE` takes."""
     from evalkit.errors import UserError
-    from evalkit.registry import Group, load
+    from evalkit.registry import Group, implementation, load
 
-    method, file = load(Group.BASELINE, baseline), out or Path(f"{baseline}.safetensors")
+    method, file = implementation(load(Group.BASELINE, baseline)), out or Path(f"{baseline}.safetensors")
     if not hasattr(method, "convert"):
         raise UserError(f"weights of '{baseline}' are not converted; those of these are: {', '.join(_convertible())}")
     method.convert(folder, file, views)
@@ -81,12 +81,12 @@ def convert(
 
 def _convertible() -> list[str]:
     from evalkit.errors import UserError
-    from evalkit.registry import Group, load, names
+    from evalkit.registry import Group, implementation, load, names
 
     able = []
     for name in names(Group.BASELINE):
         with suppress(UserError):  # one whose packages are not installed
-            able += [name] if hasattr(load(Group.BASELINE, name), "convert") else []
+            able += [name] if hasattr(implementation(load(Group.BASELINE, name)), "convert") else []
     return able
 
 

@@ -12,7 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Standing, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import NoMotion
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
@@ -241,7 +244,7 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
         one = protocol(f"protocol.mode={mode}")
-        found = summary(one, load(one), Standing(OPTIONS, "cpu")).metrics
+        found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
         assert found["psnr"].mean == found["copy_psnr"].mean
 
 

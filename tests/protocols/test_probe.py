@@ -16,7 +16,9 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 import evalkit.config
-from baselines.controls.methods import ControlOptions, CopyTarget, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
