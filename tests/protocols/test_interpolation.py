@@ -30,8 +30,9 @@ from evalkit.method import Method, PoseCode, Scene, reference_of
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Views, take_views
-from protocols.interpolation.paths import MODES, Mode, interpolate
-from protocols.interpolation.protocol import COPIES, Interpolation, InterpolationOptions
+from protocols.interpolation.options import InterpolationOptions, Mode
+from protocols.interpolation.paths import PATHS, interpolate
+from protocols.interpolation.protocol import COPIES, Interpolation
 
 OPTIONS = ControlOptions(name="control")
 
@@ -102,7 +103,7 @@ def odd_between_even(w2c: Tensor, mode: Mode, predicted: Tensor | None = None) -
     """Every second camera put back between its neighbours: the true ones, and where they were put."""
     context, target = w2c[:, ::2], w2c[:, 1:-1:2]
     left = torch.arange(target.shape[1])[None]
-    fraction = MODES[mode].fraction(context, left, target)
+    fraction = PATHS[mode].fraction(context, left, target)
     given = PoseCode(cameras=Cameras(context if predicted is None else predicted[:, ::2], None))
     placed = interpolate(given, left, fraction, mode).cameras
     assert placed is not None
@@ -143,11 +144,11 @@ def test_the_coefficient_of_a_camera_on_the_path_is_where_it_stands() -> None:
     left, fraction = torch.tensor([[0, 1, 2], [2, 0, 1]]), torch.rand(2, 3, generator=random, dtype=torch.float64)
     start, end = take_views(context, left), take_views(context, left + 1)
     on_path = interpolate_motion(start, end, fraction)
-    torch.testing.assert_close(MODES[Mode.SE3].fraction(context, left, on_path), fraction, rtol=0, atol=1e-6)
+    torch.testing.assert_close(PATHS[Mode.SE3].fraction(context, left, on_path), fraction, rtol=0, atol=1e-6)
     rotation = slerp(invert(start)[..., :3, :3], invert(end)[..., :3, :3], fraction)
     turned = torch.eye(4, dtype=torch.float64).repeat(2, 3, 1, 1)
     turned[..., :3, :3] = rotation.mT
-    torch.testing.assert_close(MODES[Mode.SPHERE].fraction(context, left, turned), fraction)
+    torch.testing.assert_close(PATHS[Mode.SPHERE].fraction(context, left, turned), fraction)
 
 
 def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
@@ -156,7 +157,7 @@ def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
     context = motion_exp(0.8 * torch.randn(1, 2, 6, generator=random, dtype=torch.float64))
     target = motion_exp(0.3 * torch.randn(1, 1, 6, generator=random, dtype=torch.float64))
     left = torch.zeros(1, 1, dtype=torch.long)
-    found = float(MODES[Mode.SE3].fraction(context, left, target))
+    found = float(PATHS[Mode.SE3].fraction(context, left, target))
     centres = camera_centres(context)[0]
     wide, grid = (centres[0] - centres[1]).norm(), torch.linspace(0, 1, 10001, dtype=torch.float64)
     path = interpolate_motion(context[0, 0].expand(10001, 4, 4), context[0, 1].expand(10001, 4, 4), grid)

@@ -24,8 +24,10 @@ from evalkit.method import Method, PoseCode, Scene
 from evalkit.protocol import Loaded, Summary
 from evalkit.run.store import Row, table
 from evalkit.views import Cameras, Views, take_views
-from protocols.leak.checks import pose_change, relative, rigidity
-from protocols.leak.protocol import Leak, LeakOptions
+from protocols.leak.changes import pose_change, relative_change
+from protocols.leak.checks import rigidity
+from protocols.leak.options import LeakOptions
+from protocols.leak.protocol import Leak
 from protocols.shared.transfer import Pair
 
 OPTIONS = ControlOptions(name="control")
@@ -349,7 +351,7 @@ def test_a_similarity_is_no_change_of_relative_poses() -> None:
     fixed, free = pose_change(a, b), pose_change(a, b, free_gauge=True)
     assert fixed["translation"].tolist() == pytest.approx([2.0, 2.0])
     assert max(free["translation"].max().item(), free["rotation_deg"].max().item()) < 1e-5
-    assert relative(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
+    assert relative_change(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
 
 
 def test_rows_do_not_depend_on_the_batch(default: Leak, clips: list[Loaded]) -> None:

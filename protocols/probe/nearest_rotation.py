@@ -1,4 +1,4 @@
-"""The rotation nearest to a matrix, with a gradient that exists wherever that rotation does."""
+"""The rotation nearest to a matrix, with a finite gradient."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_LEAST_GAP = 1e-3  # of singular values in the gradient; below, the nearest rotation is all but arbitrary
+_MIN_GAP = 1e-3  # of sums of singular values in the gradient; below it the nearest rotation is almost arbitrary
 
 
 class _NearestRotation(torch.autograd.Function):
-    """torch's own gradient of an SVD is infinite at equal singular values, that is, at every rotation."""
+    """The gradient that torch computes of an SVD is infinite at equal singular values, that is, at every rotation."""
 
     @staticmethod
     def forward(ctx: Any, matrix: Tensor) -> Tensor:
@@ -26,17 +26,19 @@ class _NearestRotation(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         # M = R H with H = V diag(s) V' symmetric, so R'dM - dM'R = W H + H W with W = R'dR antisymmetric
         rotation, right_t, signed = ctx.saved_tensors
-        turned = right_t @ rotation.mT @ gradient @ right_t.mT
-        gaps = (signed[..., :, None] + signed[..., None, :]).clamp_min(_LEAST_GAP)
-        result: Tensor = rotation @ right_t.mT @ ((turned - turned.mT) / gaps) @ right_t
+        rotated = right_t @ rotation.mT @ gradient @ right_t.mT
+        gaps = (signed[..., :, None] + signed[..., None, :]).clamp_min(_MIN_GAP)
+        result: Tensor = rotation @ right_t.mT @ ((rotated - rotated.mT) / gaps) @ right_t
         return result
 
 
 def nearest_rotation(matrix: Tensor) -> Tensor:
-    """The rotation R that minimises |R - M| (Frobenius) for matrices M [..., 3, 3].
+    """Return the rotation R that minimises |R - M| (Frobenius) for matrices M [..., 3, 3].
 
-    R = U diag(1, 1, det UV') V' with M = USV' (Kabsch 1976; XFactor's probe). Differentiable except where the two
-    smallest singular values, the last signed, cancel.
+    R = U diag(1, 1, det UV') V' with M = USV'. Differentiable except where the two smallest singular values, the last
+    one signed, add up to 0.
+
+    Source: Kabsch 1976; XFactor's probe.
 
     >>> nearest_rotation(5 * torch.eye(3)).diagonal().tolist()
     [1.0, 1.0, 1.0]
