@@ -8,18 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Annotated
 
 import pandas as pd
 import torch
-from pydantic import Field
 
 from evalkit.card import Card, TargetPose
 from evalkit.data.augment import AugmentOptions, draw
 from evalkit.data.dataset import Dataset, SequenceInfo
 from evalkit.errors import SampleError
 from evalkit.method import Method
-from evalkit.metrics.named import computable, image_scores
+from evalkit.metrics.named import MetricNames, computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.pixels import Preprocess
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Sample, Scored, Summary, Value
@@ -35,7 +33,7 @@ class AugmentationOptions(TransferOptions):
     """Settings of augmentation: beside those of the transfer, how a clip is changed and how renders are compared."""
 
     augment: AugmentOptions
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    metrics: MetricNames
 
 
 class AugmentedClips(TransferPlanner):

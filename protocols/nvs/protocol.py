@@ -10,17 +10,16 @@ from typing import Annotated
 
 import pandas as pd
 import torch
-from pydantic import Field, field_validator
+from pydantic import Field
 from torch import Tensor
 
 from evalkit.card import Card, TargetPose
 from evalkit.data.dataset import Dataset
-from evalkit.errors import did_you_mean
 from evalkit.index.entries import IndexEntry
 from evalkit.index.released import evaluated_by_released_code
 from evalkit.index.slices import Bucket, Rule, bucket_of, duplicate_targets
 from evalkit.method import Method
-from evalkit.metrics.named import IMAGE_METRICS, computable, image_scores
+from evalkit.metrics.named import MetricNames, computable, image_scores, is_image_metric
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Column, Loaded, Predictions, Sample, Scored, Summary, Value
 from protocols.nvs.alignment import AlignOptions, align_free, align_se3, rotation_residual
@@ -42,15 +41,7 @@ class NvsOptions(ClipOptions):
     overlap: Rule
     target_pose: TargetPose | None
     align: AlignOptions
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
-
-    @field_validator("metrics")
-    @classmethod
-    def _metrics_exist(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        unknown = [name for name in names if name not in IMAGE_METRICS]
-        if unknown:
-            raise ValueError(f"no metric '{unknown[0]}'{did_you_mean(unknown[0], IMAGE_METRICS)}")
-        return names
+    metrics: MetricNames
 
 
 class Nvs:
@@ -147,7 +138,7 @@ class Nvs:
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
-        keys = [key for key in map(str, scored) if key.removesuffix("|dedup") in IMAGE_METRICS]
+        keys = [key for key in map(str, scored) if is_image_metric(key.removesuffix("|dedup"))]
         metrics = image_intervals(scored, [*keys, *(["rotation_residual"] if "rotation_residual" in scored else [])])
         notes = (RIGHT_HALF,) if "score_region" in scored else ()
         first = self.metrics[0] if self.metrics else None

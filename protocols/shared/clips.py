@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field
 
 from evalkit.config.options import ComponentOptions
-from evalkit.data.dataset import Dataset, SequenceInfo
+from evalkit.data.dataset import Catalogue, SequenceInfo
 from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.index.find import load
 from evalkit.index.samples import samples_of
@@ -75,7 +75,7 @@ class ClipPlanner:
     """The plan: the entries of a published list, or ``clips`` clips of each sequence."""
 
     def __init__(
-        self, options: ClipOptions, dataset: Dataset, seed: int, selection: Selection = Selection.WINDOW
+        self, options: ClipOptions, dataset: Catalogue, seed: int, selection: Selection = Selection.WINDOW
     ) -> None:
         self.options, self.dataset, self.seed, self.selection = options, dataset, seed, selection
         self.counts = _counts(options)
