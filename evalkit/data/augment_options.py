@@ -10,7 +10,7 @@ from evalkit.config.options import Options
 
 
 class AugmentOptions(Options):
-    """How often and how much a clip is changed in colour and sharpness; the defaults are those of XFactor's training."""
+    """How often and how much a clip changes in colour and sharpness; the defaults are XFactor's, in training."""
 
     jitter: Annotated[float, Field(ge=0, le=1, description="Probability of a change of colours.")] = 0.9
     brightness: Annotated[float, Field(ge=0, le=1, description="Brightness changes by a factor in 1 ± this.")] = 0.2
