@@ -80,7 +80,7 @@ def _trainee(config: TrainingConfig) -> Trainee:
     """The network with its first weights: those of a file, or what the seed alone determines."""
     with torch.random.fork_rng([]):
         torch.manual_seed(config.place.seed)
-        trainee: Trainee = load(Group.BASELINE, config.baseline).trainee(config.model)
+        trainee: Trainee = implementation(load(Group.BASELINE, config.baseline)).trainee(config.model)
     if config.place.start is not None:
         read = read_model(Path(config.place.start), config.baseline)
         load_exactly(trainee.network, read.weights, config.place.start)

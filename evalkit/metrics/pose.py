@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import did_you_mean
-from evalkit.geometry.se3 import rotation_angle_deg, vector_angle_deg
+from evalkit.geometry.se3 import camera_centres, rotation_angle_deg, vector_angle_deg
 from evalkit.metrics.accuracies import AucMethod as AucMethod
 
 _SAME_CENTRE = 1e-12  # of the distance to the origin; closer centres differ by rounding only
@@ -59,8 +59,7 @@ def relative_poses(w2c: Tensor) -> tuple[Tensor, Tensor]:
     equal cameras a tiny translation in a random direction.
     """
     w2c = w2c.double()
-    rotation, translation = w2c[..., :3, :3], w2c[..., :3, 3]
-    centre = -torch.einsum("bvji,bvj->bvi", rotation, translation)
+    rotation, centre = w2c[..., :3, :3], camera_centres(w2c)
     i, j = pair_indices(w2c.shape[1])
     baseline = centre[:, j] - centre[:, i]
     far = torch.maximum(centre[:, j].norm(dim=-1), centre[:, i].norm(dim=-1))

@@ -12,7 +12,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Standing, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import NoMotion
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset
@@ -20,10 +23,9 @@ from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.data.procedural.rng import Rng
 from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, turntable_path
 from evalkit.errors import Unsupported, UserError
-from evalkit.geometry.interpolation import interpolate_motion, motion_exp, slerp
-from evalkit.geometry.se3 import invert, relative_to
+from evalkit.geometry.interpolation import interpolate_motion, slerp
+from evalkit.geometry.se3 import camera_centres, invert, motion_exp, relative_to
 from evalkit.method import Method, PoseCode, Scene, reference_of
-from evalkit.metrics.trajectory import camera_centres
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Views, take_views
@@ -241,7 +243,7 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
         one = protocol(mode=mode)
-        found = summary(one, load(one), Standing(OPTIONS, "cpu")).metrics
+        found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
         assert found["psnr"].mean == found["copy_psnr"].mean
 
 

@@ -11,7 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset

@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Standing, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import NoMotion
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.validation import parse
 from evalkit.data.dataset import SequenceInfo
@@ -220,7 +223,7 @@ def test_controls_come_out_where_theory_puts_them(batch: list[Loaded], warped: W
         found = summary(one, batch, control(OPTIONS, "cpu")).metrics
         assert found["success"].mean <= at_most
         assert found[key].mean < best[key].mean - 3
-    stood = summary(one, batch, Standing(OPTIONS, "cpu"))
+    stood = summary(one, batch, NoMotion(OPTIONS, "cpu"))
     assert stood.metrics["success"].mean == 0 and OBJECT_PSNR not in stood.metrics
     assert stood.counts["not reconstructed, cameras without a similarity"] == OBJECTS
     assert stood.metrics[key].mean == pytest.approx(stood.references["one colour"][key])
@@ -277,7 +280,7 @@ def test_without_depth_every_pixel_is_the_objects(batch: list[Loaded]) -> None:
 
 def test_renders_of_a_failure_score_as_a_failure_again(batch: list[Loaded]) -> None:
     one = protocol(success_margin_db=0.0)
-    shown = one.predict(batch, Standing(OPTIONS, "cpu"))[RENDERS]
+    shown = one.predict(batch, NoMotion(OPTIONS, "cpu"))[RENDERS]
     assert shown.shape == (OBJECTS, TARGETS, 3, SIZE, SIZE)
     assert (rows(one, batch, Shows(shown))["success"] == 0).all()
 

@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyTarget, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import component_settings
 from evalkit.config.grammar import merged

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+
+from evalkit.threads import map_on_threads
 
 T = TypeVar("T")
 
@@ -38,19 +39,9 @@ def frames_at_once(resolution: int, count: int, device: torch.device) -> int:
 
 
 def run_blocks(work: Callable[[T], None], blocks: Iterable[T], device: torch.device) -> None:
-    """Call ``work`` for all blocks, on as many threads as torch may use. The first error is raised.
-
-    Each thread computes alone. If torch used several threads per operation, they would mostly wait for each other.
-    """
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
-    waiting = list(blocks)
-    if threads == 1:
-        for block in waiting:
-            work(block)
+    """Do all blocks, on as many threads as torch may use; the first error is raised."""
+    if device.type == "cpu":
+        map_on_threads(work, blocks)
         return
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as executor:
-            for future in [executor.submit(work, block) for block in waiting]:
-                future.result()
-    finally:
-        torch.set_num_threads(threads)  # threads that start later would inherit the workers' setting
+    for block in list(blocks):
+        work(block)
