@@ -17,8 +17,7 @@ from baselines.controls.constant_motion import NoMotion
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.data.procedural.rng import Rng
@@ -73,11 +72,10 @@ def procedural(options: ProceduralOptions) -> ProceduralDataset:
     return ProceduralDataset(options, "cpu")
 
 
-def protocol(*overrides: str, seed: int = 0) -> Interpolation:
-    small = ["protocol=interpolation", "protocol.resolution=48", "protocol.metrics=[psnr,ssim]", "dataset.count=3"]
-    tree = compose_tree([*small, *overrides])
-    dataset = procedural(parse(ProceduralOptions, tree["dataset"]))
-    return Interpolation(parse(InterpolationOptions, tree["protocol"]), dataset, None, seed)
+def protocol(world: str = "rooms", seed: int = 0, **settings: object) -> Interpolation:
+    dataset = procedural(parse(ProceduralOptions, {"world": world, "count": 3}))
+    options = parse(InterpolationOptions, {"resolution": 48, "metrics": ["psnr", "ssim"]} | settings)
+    return Interpolation(options, dataset, None, seed)
 
 
 def load(one: Interpolation) -> list[Loaded]:
@@ -176,7 +174,7 @@ def test_a_camera_that_never_moved_has_a_path_of_one_point() -> None:
 
 @pytest.mark.parametrize("world", ["rooms", "orbits"])
 def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
-    one = protocol(f"dataset.world={world}")
+    one = protocol(world)
     found = summary(one, load(one), Warp(OPTIONS, "cpu"))
     for metric in ("psnr", "ssim"):
         assert found.metrics[metric].mean > found.metrics[f"copy_{metric}"].mean
@@ -186,7 +184,7 @@ def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None:
-    one = protocol("dataset.world=turntable", f"protocol.mode={mode}")
+    one = protocol("turntable", mode=mode)
     world = one.clips.dataset
     assert isinstance(world, ProceduralDataset)
     batch = load(one)
@@ -195,7 +193,7 @@ def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None
 
 
 def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
-    one = protocol("dataset.world=turntable", "protocol.mode=sphere")
+    one = protocol("turntable", mode="sphere")
     world, batch = one.clips.dataset, load(one)
     assert isinstance(world, ProceduralDataset)
     predicted = one.predict(batch, RayCast(world, 48))
@@ -228,7 +226,7 @@ def test_the_method_never_sees_a_target() -> None:
 def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
     with pytest.raises(Unsupported, match=r"'copy_target' has latent poses.*protocol\.latent=linear"):
         protocol().target_pose(CopyTarget.card)
-    one = protocol("protocol.latent=linear")
+    one = protocol(latent="linear")
     assert one.target_pose(CopyTarget.card) is TargetPose.INTERPOLATED
     batch = load(one)
     faded = one.predict(batch, CopyTarget(OPTIONS, "cpu"))
@@ -244,14 +242,14 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
-        one = protocol(f"protocol.mode={mode}")
+        one = protocol(mode=mode)
         found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
         assert found["psnr"].mean == found["copy_psnr"].mean
 
 
 def planned(tmp_path: Path, target: list[int]) -> Sample:
     (tmp_path / "mine.json").write_text(json.dumps({"rooms-test-0000": {"context": [4, 20, 30], "target": target}}))
-    return protocol(f"protocol.index={tmp_path / 'mine.json'}").samples()[0]
+    return protocol(index=str(tmp_path / "mine.json")).samples()[0]
 
 
 def test_a_target_outside_of_its_context_is_planned_as_a_failure(tmp_path: Path) -> None:
@@ -261,7 +259,7 @@ def test_a_target_outside_of_its_context_is_planned_as_a_failure(tmp_path: Path)
 
 def test_a_target_that_is_a_context_frame_is_put_where_it_was_seen(tmp_path: Path) -> None:
     planned(tmp_path, [4, 20, 30])
-    one = protocol(f"protocol.index={tmp_path / 'mine.json'}")
+    one = protocol(index=str(tmp_path / "mine.json"))
     predicted = one.predict(load(one), Warp(OPTIONS, "cpu"))
     assert predicted["fraction"][0].numpy() == pytest.approx([0.0, 0.0, 1.0], abs=1e-6)
     assert (predicted[RENDERS] - predicted[COPIES]).abs().max() < 1e-2

@@ -20,8 +20,7 @@ from baselines.controls.constant_motion import NoMotion
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
@@ -43,11 +42,10 @@ OPTIONS = ControlOptions(name="control")
 OBJECTS, SIZE, TARGETS = 4, 64, 4
 
 
-def protocol(*overrides: str) -> Object:
-    small = ["protocol=object", f"protocol.resolution={SIZE}", "protocol.metrics=[psnr]", f"protocol.target={TARGETS}"]
-    tree = compose_tree([*small, "dataset.world=turntable", f"dataset.count={OBJECTS}", *overrides])
-    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
-    return Object(parse(ObjectOptions, tree["protocol"]), dataset, None, 0)
+def protocol(count: int = OBJECTS, **settings: object) -> Object:
+    dataset = ProceduralDataset(ProceduralOptions(world="turntable", count=count), "cpu")
+    options = parse(ObjectOptions, {"resolution": SIZE, "metrics": ["psnr"], "target": TARGETS} | settings)
+    return Object(options, dataset, None, 0)
 
 
 def load(one: Object) -> list[Loaded]:
@@ -139,14 +137,14 @@ def carried(w2c: Tensor, scale: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
     return moved
 
 
-def samples(segments: tuple[tuple[int, int], ...], *overrides: str) -> list[Sample]:
-    one = protocol(*overrides)
+def samples(segments: tuple[tuple[int, int], ...], **settings: object) -> list[Sample]:
+    one = protocol(**settings)  # type: ignore[arg-type]
     one.dataset.sequences = lambda: [SequenceInfo("s", "s", segments)]  # type: ignore[method-assign]
     return one.samples()
 
 
 def test_context_goes_all_around_and_targets_stand_between() -> None:
-    one = protocol("protocol.target=12", "dataset.count=1")
+    one = protocol(count=1, target=12)
     clip, cameras = one.samples()[0].clips[0], load(one)[0].frames[0].cameras
     assert cameras is not None
     forward = cameras.w2c[:, 2, :2].numpy()
@@ -159,7 +157,7 @@ def test_context_goes_all_around_and_targets_stand_between() -> None:
 
 
 def test_an_arc_ends_in_context_and_lies_in_the_longest_run() -> None:
-    clip = samples(((0, 20), (30, 91)), "protocol.closed=false", "protocol.context=4", "protocol.target=3")[0].clips[0]
+    clip = samples(((0, 20), (30, 91)), closed=False, context=4, target=3)[0].clips[0]
     assert clip.context == (30, 50, 70, 90)
     assert clip.target == (40, 60, 80)
     (short,) = samples(((0, 15), (20, 30)))
@@ -252,7 +250,7 @@ def test_whoever_fails_where_it_is_hard_has_better_successes_and_a_worse_score(
 
 
 def test_one_colour_is_no_reconstruction_and_scores_what_numpy_says(batch: list[Loaded]) -> None:
-    one, truth = protocol("protocol.success_margin_db=0.0"), Truth.of(batch)
+    one, truth = protocol(success_margin_db=0.0), Truth.of(batch)
     found = rows(one, batch, Shows(truth.object_colour))
     assert (found["success"] == 0).all() and set(found["failure"]) == {"no better than one colour"}
     for i, loaded in enumerate(batch):
@@ -281,7 +279,7 @@ def test_without_depth_every_pixel_is_the_objects(batch: list[Loaded]) -> None:
 
 
 def test_renders_of_a_failure_score_as_a_failure_again(batch: list[Loaded]) -> None:
-    one = protocol("protocol.success_margin_db=0.0")
+    one = protocol(success_margin_db=0.0)
     shown = one.predict(batch, NoMotion(OPTIONS, "cpu"))[RENDERS]
     assert shown.shape == (OBJECTS, TARGETS, 3, SIZE, SIZE)
     assert (rows(one, batch, Shows(shown))["success"] == 0).all()
