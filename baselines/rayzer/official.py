@@ -106,7 +106,7 @@ def official_model(state: Mapping[str, Tensor], source: str) -> RayZerModel:
     except KeyError as error:
         raise UserError(f"{source}: {error} is missing from this RayZer checkpoint") from error
     settings: dict[str, Any] = {"decoder": "tokens", "objective": "images", "pixel": "mse", "perceptual": 0.2}
-    settings |= {"positions": "sines", "head_deviation": 1e-3, "head_scale": 1.0, "crop": 0, "still": 0.0, "held": 0.0}
+    settings |= {"positions": "sines", "head_deviation": 1e-3, "head_scale": 1.0, "crop_margin": 0}
     return RayZerModel(
         resolution=RESOLUTION,
         patch=patch,
