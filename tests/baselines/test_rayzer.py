@@ -19,7 +19,7 @@ from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee, reconstructed
 from baselines.rayzer.official import official_name, official_network
 from evalkit.card import PoseKind, TargetPose
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode

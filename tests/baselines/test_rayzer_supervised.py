@@ -14,7 +14,7 @@ from baselines.rayzer.method import RayZer, RayZerOptions
 from baselines.rayzer.model import RayZerModel
 from baselines.rayzer.supervised import SupervisedRayZer, true_poses
 from evalkit.card import PoseKind, TargetPose
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.method import PoseCode

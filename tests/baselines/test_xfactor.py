@@ -12,7 +12,6 @@ import yaml
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-import evalkit
 from baselines.nn.attention import HeadNorm
 from baselines.nn.patches import patchify, unpatchify
 from baselines.xfactor.cameras import camera_of, ray_tokens
@@ -21,9 +20,10 @@ from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import Layer, PoseEncoder, Renderer, ViewsAttention, XFactorNetwork, whole
 from baselines.xfactor.objective import XFactorTrainee, draw_partitions, encoded
 from evalkit.card import PoseKind
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.errors import UserError
 from evalkit.method import Method
+from evalkit.registry import Group, folder_of
 from evalkit.training.clip_batch import ClipBatch
 from evalkit.views import Views
 from evalkit.weights.model_file import write_model
@@ -48,7 +48,7 @@ TINY: dict[str, Any] = {
     "perceptual": 0.0,
 }
 SEGMENTS = torch.from_numpy(draw_partitions(2, 4, np.random.default_rng(1)))
-ABLATIONS = sorted(Path(str(evalkit.__file__)).parent.glob("config/ablation/xfactor_*.yaml"))
+ABLATIONS = sorted((folder_of(Group.BASELINE, "xfactor") / "ablations").glob("*.yaml"))
 
 
 def tiny(**changes: Any) -> XFactorModel:
