@@ -18,19 +18,22 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from typer.testing import CliRunner
 
-import protocols.fid
+import protocols.fid.protocol
 from evalkit.cli.main import app
-from evalkit.config.compose import compose_runs, compose_tree
-from evalkit.config.schema import parse
+from evalkit.config.compose import compose_runs
 from evalkit.data.dataset import SequenceInfo
 from evalkit.metrics import inception
 from evalkit.metrics.image import quantised
 from evalkit.metrics.inception import Inception
 from evalkit.protocol import Sample
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.prepare import Job, prepare
+from evalkit.run.session import Session
+from evalkit.run.execute import execute
 from evalkit.run.local import LocalEngine
 from evalkit.weights.store import absent
-from protocols.fid import Fid, FidOptions
+from protocols.fid.options import FidOptions
+from protocols.fid.plan import FidPlan
+from protocols.fid.protocol import Fid
 from protocols.shared.transfer import Pair
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
@@ -51,8 +54,8 @@ def nothing_absent(names: object) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocols.fid, "inception_features", projected)
-        patch.setattr(protocols.fid, "absent", nothing_absent)
+        patch.setattr(protocols.fid.protocol, "inception_features", projected)
+        patch.setattr(protocols.fid.protocol, "absent", nothing_absent)
         patch.setattr("evalkit.run.execute.absent", nothing_absent)
         yield
 
@@ -99,8 +102,7 @@ def planned(segments: tuple[tuple[int, int], ...]) -> list[Sample]:
         def sequences(self) -> list[SequenceInfo]:
             return [SequenceInfo(f"scene-{i:02d}", f"scene-{i:02d}", segments) for i in range(20)]
 
-    options = parse(FidOptions, compose_tree(["protocol=fid", "protocol.profile=dl3dv"])["protocol"])
-    return Fid(options, Sequences(), None, 0).samples()  # type: ignore[arg-type]
+    return FidPlan(FidOptions(span=(6, 20)), Sequences(), None, 0).samples()  # type: ignore[arg-type]
 
 
 def test_the_transfers_are_those_of_tps(results: dict[str, Job], tmp_path: Path) -> None:
@@ -202,7 +204,7 @@ def test_one_frame_has_no_distance(network: None, session: Session, tmp_path: Pa
 def test_without_the_network_the_run_still_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
-    monkeypatch.setattr(protocols.fid, "absent", absent)
+    monkeypatch.setattr(protocols.fid.protocol, "absent", absent)
     monkeypatch.setattr("evalkit.run.execute.absent", absent)
     typed = ["run", *TINY, "limit=1", "baseline=static", f"out={tmp_path}/runs"]
     result = CliRunner().invoke(app, typed)
@@ -238,8 +240,8 @@ def test_features_are_inceptions_of_frames_in_8_bits_or_not(
         return random_inception
 
     monkeypatch.setattr(inception, "_network", network)
-    monkeypatch.setattr(protocols.fid, "inception_features", inception.inception_features)
-    monkeypatch.setattr(protocols.fid, "absent", nothing_absent)
+    monkeypatch.setattr(protocols.fid.protocol, "inception_features", inception.inception_features)
+    monkeypatch.setattr(protocols.fid.protocol, "absent", nothing_absent)
     settings = [*TINY, "protocol.target=2", "limit=1", "baseline=warp"]
     settings += [f"protocol.quantise={str(quantise).lower()}", "save_renders=true", f"out={tmp_path}"]
     job = prepare(compose_runs(settings)[0], session)
@@ -248,6 +250,9 @@ def test_features_are_inceptions_of_frames_in_8_bits_or_not(
     bits = (255 * renders.double() + 0.5).floor().to(torch.uint8)
     found = torch.from_numpy(kept(job, "renders"))
     assert found.shape == (2, 2048) and found.dtype == torch.float32
+    sample = job.plan.samples[0]
+    kept_bytes = sum(features.nbytes for features in job.folder.arrays(sample.id).values())
+    assert kept_bytes == job.protocol.kept_bytes(sample)  # type: ignore[attr-defined]
     rounded, unrounded = (random_inception(inception.resize_299(images)) - found for images in (bits, renders))
     right, wrong = (rounded, unrounded) if quantise else (unrounded, rounded)
     assert right.abs().max() < 0.05 * wrong.abs().max()

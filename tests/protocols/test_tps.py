@@ -12,14 +12,19 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from evalkit.card import Need
 from evalkit.config.compose import compose_runs
+from evalkit.data.dataset import ClipShape, SequenceInfo
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
 from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import RENDERS, Loaded
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.prepare import Job, prepare
+from evalkit.run.session import Session
+from evalkit.run.execute import execute
 from evalkit.views import Cameras
+from protocols.shared.transfer_plan import TransferOptions, TransferPlanner
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
 
@@ -71,11 +76,35 @@ def test_targets_are_equally_spaced_and_share_the_middle_with_the_context(tmp_pa
 @pytest.mark.parametrize(("typed", "answer"), [
     ("protocol.target=1", "at least 2"),
     ("dataset.count=1", "2 or more"),
-    ("protocol.span=[1,2]", "room for 5"),
+    ("protocol.span=[1,2]", r"protocol.span=\[1, 2\]: .* room for 5"),
 ])  # fmt: skip
 def test_what_cannot_be_compared_is_refused(typed: str, answer: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=answer):
         prepared(tmp_path, "baseline=static", typed)
+
+
+@pytest.mark.parametrize(("shape", "typed", "span"), [
+    (None, None, (8, 14)),
+    (ClipShape(transfer_span=(24, 32)), None, (24, 32)),
+    (ClipShape(transfer_span=(24, 32)), (9, 9), (9, 9)),
+    (ClipShape(span=(24, 48)), None, (8, 14)),
+])  # fmt: skip
+def test_windows_are_those_typed_or_the_datasets(
+    shape: ClipShape | None, typed: tuple[int, int] | None, span: tuple[int, int]
+) -> None:
+    class Sequences:
+        provides: frozenset[Need] = frozenset()
+        clip_shape = shape
+
+        def sequences(self) -> list[SequenceInfo]:
+            return [SequenceInfo(f"scene-{i:02d}", f"scene-{i:02d}", ((0, 97),)) for i in range(40)]
+
+        def digest(self) -> str:
+            return "sequences"
+
+    plan = TransferPlanner(TransferOptions(span=typed), Sequences(), 0)
+    lengths = {clip.context[-1] - clip.context[0] for sample in plan.samples() for clip in sample.clips}
+    assert (min(lengths), max(lengths)) == span
 
 
 def test_nothing_but_the_pose_code_passes_from_a_to_b(tmp_path: Path) -> None:
@@ -142,6 +171,13 @@ def test_every_accuracy_can_be_computed_again_from_the_arrays(results: dict[str,
         error = torch.maximum(arrays["rotation_error_deg"], arrays["translation_error_signed_deg"])
         assert error.shape == (10,)
         assert row["auc_exact_signed@20"] == pytest.approx(float((1 - error / 20).clamp(min=0).mean()), abs=1e-9)
+
+
+def test_the_arrays_of_a_sample_are_as_large_as_planned(results: dict[str, Job]) -> None:
+    job = results["warp"]
+    for sample in job.plan.samples:
+        kept = sum(errors.nbytes for errors in job.folder.arrays(sample.id).values())
+        assert kept == job.protocol.kept_bytes(sample) > 0  # type: ignore[attr-defined]
 
 
 def test_identity_catches_the_cheat_that_fid_cannot(results: dict[str, Job]) -> None:
