@@ -18,8 +18,7 @@ from evalkit.errors import SampleError, UserError
 from evalkit.metrics.pose_scores import THRESHOLDS, PoseScores, pose_scores
 from evalkit.oracles.oracle import Estimate, Oracle
 from evalkit.pixels import Preprocess
-from evalkit.run.session import Session
-from evalkit.run.execute import pick_device
+from evalkit.run.execute import Session, pick_device
 from evalkit.views import Frames
 
 

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import pandas as pd
 
-    from evalkit.config.validation import RunConfig
+    from evalkit.config.schema import RunConfig
     from evalkit.oracles.calibration.compare import Clip
     from evalkit.oracles.calibration.trust import Trust
 
@@ -34,8 +34,7 @@ def compare(
     from evalkit.oracles.calibration.compare import compare as compared
     from evalkit.oracles.calibration.compare import summary
     from evalkit.oracles.calibration.plots import plot_comparison
-    from evalkit.run.session import Session
-from evalkit.run.execute import pick_device
+    from evalkit.run.execute import Session, pick_device
 
     session, chosen = Session(), [grade.strip() for grade in grades.split(",")] if grades else list(GRADES)
     configs = compose_runs(["protocol=tps", f"oracle={names}", "baseline=static", *(overrides or [])])
@@ -65,8 +64,7 @@ def _clips(config: RunConfig, session: object) -> list[Clip]:
     from evalkit.oracles.calibration.compare import Clip
     from evalkit.oracles.oracle import ClipLocation
     from evalkit.registry import Group, load
-    from evalkit.run.session import Session
-from evalkit.run.execute import pick_device
+    from evalkit.run.execute import Session, pick_device
 
     assert isinstance(session, Session)
     device = pick_device(config.device)

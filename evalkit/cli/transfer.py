@@ -11,14 +11,13 @@ from torch import Tensor
 
 from evalkit.cli.console import console
 from evalkit.config.compose import compose_runs
-from evalkit.config.validation import RunConfig
+from evalkit.config.schema import RunConfig
 from evalkit.data.dataset import Dataset
 from evalkit.data.stored.folder import load_clip
 from evalkit.errors import SampleError, UserError
 from evalkit.method import Method
 from evalkit.pixels import Preprocess
-from evalkit.run.session import Session
-from evalkit.run.execute import pick_device
+from evalkit.run.execute import Session, pick_device
 from evalkit.run.pictures import CAPTION, picture
 from evalkit.views import Frames, Views
 
