@@ -12,7 +12,6 @@ from torch import Tensor
 
 from baselines.nn.gaussians import Gaussians
 from baselines.nn.rasteriser import DENSE, DILATION, rasterise
-from baselines.nn.rotations import rotation_from_quaternion
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee
 from evalkit.errors import UserError
