@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from baselines.nn.rotations import rotation_from_6d, six_d_from_rotation
-from baselines.rayzer.baseline import RayZerOptions
+from baselines.rayzer.baseline import RayZerBaseline, RayZerOptions
 from baselines.rayzer.codes import RotaryCodes
 from baselines.rayzer.crop_stage import crops, draw_offsets, rotations_to
 from baselines.rayzer.method import RayZer
@@ -373,11 +373,15 @@ def test_a_released_checkpoint_is_read_to_the_last_name(tmp_path: Path) -> None:
         official_network(state | {"pose_predictor.rel_head.2.weight": torch.zeros(7, 32)}, "there")  # quaternions
 
     torch.save({"model": state | vgg}, tmp_path / "released.pt")
-    method = RayZer(RayZerOptions(name="rayzer", weights=str(tmp_path / "released.pt")), "cpu")
+    options = RayZerOptions(weights=str(tmp_path / "released.pt"))
+    method = RayZer(options, "cpu")
+    assert method.card == RayZerBaseline.card_of(options), "known without reading the weights"
     assert method.card.trained_on == "DL3DV-10K" and len(method.card.weights) == 64 and method.card.resolution == 256
     torch.save({"weights": state}, tmp_path / "other.pt")
     with pytest.raises(UserError, match="no weights under 'model'"):
-        RayZer(RayZerOptions(name="rayzer", weights=str(tmp_path / "other.pt")), "cpu")
+        RayZer(RayZerOptions(weights=str(tmp_path / "other.pt")), "cpu")
+    with pytest.raises(UserError, match="no such weights"):
+        RayZerBaseline.card_of(RayZerOptions(weights=str(tmp_path / "none.pt")))
 
 
 def test_cameras_are_read_from_camera_to_world() -> None:
