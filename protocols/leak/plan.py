@@ -17,14 +17,14 @@ from protocols.shared.transfer_plan import TransferPlanner
 SOURCES = (TargetPose.GIVEN, TargetPose.JOINT, TargetPose.CONTEXT_ONLY)
 JOINT_MINUS_ALONE = Column(
     "joint_minus_alone",
-    "PSNR joint\n− context_\nonly, dB",
+    "PSNR dB:\njoint −\ncontext_only",
     digits=1,
     quantity="psnr",
     variant="joint poses minus context_only poses",
 )
 ELSEWHERE = Column(
     "elsewhere_psnr",
-    "A's poses in\nscene B: dB\nagainst A",
+    "PSNR dB:\nscene B at\nA's poses",
     digits=1,
     better=Better.LOWER,
     quantity="psnr",
