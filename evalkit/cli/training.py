@@ -13,11 +13,11 @@ from lightning_fabric import Fabric
 from rich.progress import Progress
 
 from evalkit.cache import cache_folder
-from evalkit.cli.console import console, progress_bar
 from evalkit.config.options import ComponentOptions
+from evalkit.console import console, progress_bar
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
-from evalkit.registry import Group, load
+from evalkit.registry import Group, implementation, load
 from evalkit.run.manifest import digest_of
 from evalkit.training.frame_store import FrameStore
 from evalkit.training.loop import TrainingLoop
@@ -91,7 +91,7 @@ def _pool(
     config: TrainingConfig, source: ComponentOptions, fabric: Fabric, progress: Progress, cameras: bool
 ) -> FrameStore:
     """All frames, rendered or read by one process and kept in the cache for the others and the next time."""
-    dataset = load(Group.DATASET, source.name)(source, str(fabric.device))
+    dataset = implementation(load(Group.DATASET, source.name))(source, str(fabric.device))
     resolution = config.model.resolution  # type: ignore[attr-defined]  # every model has one
     key = {"data": dataset.digest(), "resolution": resolution, "stride": config.recipe.clips.stride}
     folder = cache_folder() / "frames" / digest_of(key)[:12]

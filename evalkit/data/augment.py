@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, field_validator
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from evalkit.config.options import Options
-
-Probability = Annotated[float, Field(ge=0, le=1)]
+from evalkit.data.augment_options import AugmentOptions as AugmentOptions
 
 
 class Property(StrEnum):
@@ -32,33 +28,6 @@ _ADJUST: dict[Property, Callable[[Tensor, float], Tensor]] = {
     Property.SATURATION: functional.adjust_saturation,
     Property.HUE: functional.adjust_hue,
 }
-
-
-class AugmentOptions(Options):
-    """How often and how much: factors lie in 1 ± the value, the hue in ± the value of the colour circle."""
-
-    jitter: Probability
-    brightness: Annotated[float, Field(ge=0, le=1)]
-    contrast: Annotated[float, Field(ge=0, le=1)]
-    saturation: Annotated[float, Field(ge=0, le=1)]
-    hue: Annotated[float, Field(ge=0, le=0.5)]
-    blur: Probability
-    sigma: tuple[float, float]
-    kernel: Annotated[int, Field(ge=1)]
-
-    @field_validator("sigma")
-    @classmethod
-    def _in_order(cls, sigma: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < sigma[0] <= sigma[1]:
-            raise ValueError("expected [smallest,largest] in pixels, both above 0, such as [0.1,2.0]")
-        return sigma
-
-    @field_validator("kernel")
-    @classmethod
-    def _has_a_middle(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError("expected an odd number of pixels, such as 7")
-        return kernel
 
 
 @dataclass(frozen=True)

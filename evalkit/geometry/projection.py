@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from evalkit.geometry.rays import pixel_grid, world_rays
+from evalkit.geometry.rays import pixel_grid
 from evalkit.geometry.se3 import invert
 from evalkit.views import Cameras
 
@@ -19,22 +19,6 @@ from evalkit.views import Cameras
 _QUANTUM = 2.0**-32
 _HIDING = 0.1  # a splat that covers less of a pixel does not hide what lies behind: outlines would grow
 _SPLATS_AT_ONCE = 1 << 22
-
-
-def unproject(depth: Tensor, intrinsics: Tensor, w2c: Tensor) -> Tensor:
-    """World points [..., H, W, 3] of pixels of depth [..., H, W]; not finite where the depth is not."""
-    origin, directions = world_rays(w2c, intrinsics, depth.shape[-2], depth.shape[-1])
-    return origin[..., None, None, :] + depth[..., None] * directions
-
-
-def project(points: Tensor, w2c: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixel coordinates [..., N, 2] and depths z [..., N] of world points [..., N, 3].
-
-    The centre of the top left pixel is (0.5, 0.5). Points with z <= 0 lie behind the camera.
-    """
-    camera = points @ w2c[..., :3, :3].mT + w2c[..., None, :3, 3]
-    image = camera @ intrinsics.mT
-    return image[..., :2] / image[..., 2:], camera[..., 2]
 
 
 def visibility(

@@ -118,8 +118,8 @@ def kernel_distance(
 
 def draw_subsets(counts: tuple[int, int], subsets: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
     """Rows of both sets for each subset, [subsets, size] each; the same on every device."""
-    random = np.random.default_rng(seed)
-    drawn = [[random.choice(count, size, replace=False) for count in counts] for _ in range(subsets)]
+    rng = np.random.default_rng(seed)
+    drawn = [[rng.choice(count, size, replace=False) for count in counts] for _ in range(subsets)]
     a, b = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
     return a, b
 

@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from evalkit.metrics.checks import check_pair, refuse_nan
-from evalkit.metrics.lpips import lpips as lpips
 
 Rounding = Literal["floor", "round", "half_even"]
 Over = Literal["mask", "all"]
@@ -99,6 +98,14 @@ def levels(images: Tensor, rounding: Rounding) -> Tensor:
     """
     scaled = 255 * _wide(images).clamp(0, 1)
     return scaled.round() if rounding == "half_even" else (scaled + _ADDED_BEFORE_FLOOR[rounding]).floor()
+
+
+def psnr_of_saved(pred: Tensor, target: Tensor, rounding: Rounding, min_mse: float = 0.0) -> Tensor:
+    """PSNR of renders that were saved as 8-bit PNGs and read back, see `quantised`; otherwise as `psnr`.
+
+    Only renders are quantised: targets come from 8 bits and would not change.
+    """
+    return psnr(quantised(pred, rounding), target, min_mse)
 
 
 def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border: Border = "crop") -> Tensor:

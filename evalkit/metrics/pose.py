@@ -9,25 +9,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
 from evalkit.errors import did_you_mean
-from evalkit.geometry.se3 import rotation_angle_deg, vector_angle_deg
+from evalkit.geometry.se3 import camera_centres, rotation_angle_deg, vector_angle_deg
+from evalkit.metrics.accuracies import AucMethod as AucMethod
 
 _SAME_CENTRE = 1e-12  # of the distance to the origin; closer centres differ by rounding only
-
-
-class AucMethod(StrEnum):
-    """Whose area under the curve of accuracy against threshold. They differ by 1 to 5 points on few pairs."""
-
-    XFACTOR = "xfactor"  # 31 bins over [0, 30] degrees: "AUC@20" ends at 19.35
-    VGGT = "vggt"  # 1-degree bins, each counted at its right edge
-    POSEDIFFUSION = "posediffusion"  # t + 1 bins over [0, t]
-    SUPERGLUE = "superglue"  # trapezoids through the points of the empirical distribution
-    EXACT = "exact"  # the integral itself
 
 
 def pair_indices(views: int) -> tuple[Tensor, Tensor]:
@@ -69,8 +59,7 @@ def relative_poses(w2c: Tensor) -> tuple[Tensor, Tensor]:
     equal cameras a tiny translation in a random direction.
     """
     w2c = w2c.double()
-    rotation, translation = w2c[..., :3, :3], w2c[..., :3, 3]
-    centre = -torch.einsum("bvji,bvj->bvi", rotation, translation)
+    rotation, centre = w2c[..., :3, :3], camera_centres(w2c)
     i, j = pair_indices(w2c.shape[1])
     baseline = centre[:, j] - centre[:, i]
     far = torch.maximum(centre[:, j].norm(dim=-1), centre[:, i].norm(dim=-1))

@@ -1,4 +1,4 @@
-"""Every accuracy of relative poses, from one pair of trajectories: the numbers of True Pose Similarity."""
+"""All accuracies of relative poses of one clip: the numbers of True Pose Similarity."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from evalkit.metrics.accuracies import ACCURACIES as ACCURACIES
+from evalkit.metrics.accuracies import MAGNITUDE, auc, rra, rta
+from evalkit.metrics.accuracies import THRESHOLDS as THRESHOLDS
 from evalkit.metrics.motion import long_baselines, magnitude_agreement
 from evalkit.metrics.pose import AucMethod, accuracy, joint_error, pose_auc, relative_pose_errors
-
-THRESHOLDS = (5, 10, 20, 30)
 
 
 @dataclass(frozen=True)
@@ -29,40 +30,42 @@ class PoseScores:
     long: Tensor
 
     def row(self, prefix: str = "") -> dict[str, float]:
-        """Two definitions at all thresholds, as fractions.
+        """Return the accuracies listed in `evalkit.metrics.accuracies.ACCURACIES`, as fractions by their keys.
 
-        ``folded`` is XFactor's: all pairs, translation sign-folded, 31 bins. ``signed`` is ours: the pairs with a long
-        baseline, translation signed, the exact integral; NaN where no pair is left. RRA is the same for both.
+        ``folded`` is XFactor's definition: all pairs, translation sign-folded, 31 bins. ``signed`` is ours: the pairs
+        with a long baseline, translation signed, the exact integral; NaN where no pair is left. RRA is the same for
+        both.
         """
+        folded, signed = joint_error(self.rotation, self.folded), joint_error(self.rotation, self.signed)
         row: dict[str, float] = {}
-        for threshold in THRESHOLDS:
-            row[f"rra@{threshold}"] = float(accuracy(self.rotation, threshold))
-            row[f"rta_folded@{threshold}"] = float(accuracy(self.folded, threshold))
-            row[f"rta_signed@{threshold}"] = self._of_long(accuracy, self.signed, threshold)
-            folded, signed = (joint_error(self.rotation, each) for each in (self.folded, self.signed))
-            row[f"auc_xfactor_folded@{threshold}"] = float(pose_auc(folded, threshold, AucMethod.XFACTOR))
-            row[f"auc_exact_signed@{threshold}"] = self._of_long(_exact, signed, threshold)
-        row["magnitude"] = float(self.magnitude.mean())
+        for t in THRESHOLDS:
+            row[rra(t).key] = float(accuracy(self.rotation, t))
+            row[rta(t, signed=False).key] = float(accuracy(self.folded, t))
+            row[rta(t, signed=True).key] = self._of_long_pairs(accuracy, self.signed, t)
+            row[auc(AucMethod.XFACTOR, t, signed=False).key] = float(pose_auc(folded, t, AucMethod.XFACTOR))
+            row[auc(AucMethod.EXACT, t, signed=True).key] = self._of_long_pairs(_exact, signed, t)
+        row[MAGNITUDE.key] = float(self.magnitude.mean())
         return {prefix + key: value for key, value in row.items()}
 
     def every_auc(self) -> dict[str, float]:
-        """All five definitions of the AUC over all pairs, folded and signed, for whoever has to compare papers."""
-        errors = {name: joint_error(self.rotation, each) for name, each in self._translations().items()}
+        """Return all five definitions of the AUC over all pairs, folded and signed, by their keys.
+
+        They serve to compare papers with each other.
+        """
+        translation = {False: self.folded, True: self.signed}
+        errors = {signed: joint_error(self.rotation, errors_deg) for signed, errors_deg in translation.items()}
         return {
-            f"auc_{method}_{name}@{threshold}": float(pose_auc(error, threshold, method))
+            auc(method, threshold, signed=signed).key: float(pose_auc(errors_deg, threshold, method))
             for method in AucMethod
-            for name, error in errors.items()
+            for signed, errors_deg in errors.items()
             for threshold in THRESHOLDS
         }
 
-    def _translations(self) -> dict[str, Tensor]:
-        return {"folded": self.folded, "signed": self.signed}
-
-    def _of_long(self, score: Callable[[Tensor, float], Tensor], errors: Tensor, threshold: float) -> float:
+    def _of_long_pairs(self, score: Callable[[Tensor, float], Tensor], errors: Tensor, threshold: float) -> float:
         return float(score(errors[self.long], threshold)) if self.long.any() else math.nan
 
     def arrays(self, prefix: str = "") -> dict[str, Tensor]:
-        """The errors themselves, from which any other accuracy can be computed."""
+        """Return the errors [P] by name: any other accuracy can be computed from them."""
         return {
             f"{prefix}rotation_error_deg": self.rotation,
             f"{prefix}translation_error_folded_deg": self.folded,
@@ -73,9 +76,12 @@ class PoseScores:
 
 
 def pose_scores(pred_w2c: Tensor, true_w2c: Tensor, min_baseline: float) -> PoseScores:
-    """Compare two trajectories w2c [1, V, 4, 4] of one clip, V >= 2, up to a similarity.
+    """Compare two trajectories of one clip up to a similarity.
 
-    Baselines of ``true_w2c`` count as long from ``min_baseline`` of its widest.
+    Args:
+        pred_w2c, true_w2c: world-to-camera matrices [1, V, 4, 4], V >= 2.
+        min_baseline: a pair of views has a long baseline if the true distance of its cameras is at least this fraction
+            of the largest distance in the clip.
     """
     rotation, folded = relative_pose_errors(pred_w2c, true_w2c)
     _, signed = relative_pose_errors(pred_w2c, true_w2c, signed=True)

@@ -10,12 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from evalkit.geometry.alignment import align_centres
-from evalkit.geometry.se3 import invert, rotation_angle_deg
-
-
-def camera_centres(w2c: Tensor) -> Tensor:
-    """Where cameras w2c [..., 4, 4] stand in their world, float64 [..., 3]."""
-    return invert(w2c.double())[..., :3, 3]
+from evalkit.geometry.se3 import camera_centres, invert, rotation_angle_deg
 
 
 def extent(w2c: Tensor) -> Tensor:
@@ -27,7 +22,7 @@ def extent(w2c: Tensor) -> Tensor:
     >>> extent(line).item()
     4.0
     """
-    centres = camera_centres(w2c)
+    centres = camera_centres(w2c.double())
     apart = centres[..., :, None, :] - centres[..., None, :, :]
     return apart.square().sum(-1).amax((-2, -1)).sqrt()
 
@@ -39,7 +34,7 @@ def ate(pred_w2c: Tensor, true_w2c: Tensor) -> Tensor:
     (Sturm et al., IROS 2012, after Umeyama). Raises DegenerateAlignment for fewer than three, coincident or collinear
     centres in either trajectory, ValueError for shapes that differ.
     """
-    pred, true = camera_centres(pred_w2c), camera_centres(true_w2c)
+    pred, true = camera_centres(pred_w2c.double()), camera_centres(true_w2c.double())
     aligned = align_centres(pred, true).apply(pred)
     return (aligned - true).square().sum(-1).mean(-1).sqrt()
 
@@ -51,7 +46,7 @@ def rpe(pred_w2c: Tensor, true_w2c: Tensor) -> tuple[Tensor, Tensor]:
     its translation in the unit of ``true_w2c``. Of the alignment only the scale s matters, for P and Q are seen from
     their own cameras. Raises as `ate`.
     """
-    scale = align_centres(camera_centres(pred_w2c), camera_centres(true_w2c)).scale
+    scale = align_centres(camera_centres(pred_w2c.double()), camera_centres(true_w2c.double())).scale
     pred, true = (w2c[..., :-1, :, :].double() @ invert(w2c[..., 1:, :, :].double()) for w2c in (pred_w2c, true_w2c))
     rotation_deg = rotation_angle_deg(true[..., :3, :3].mT @ pred[..., :3, :3])
     apart = scale[..., None, None] * pred[..., :3, 3] - true[..., :3, 3]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from evalkit.geometry.interpolation import interpolate_motion, rotation_log, slerp
+from evalkit.geometry.interpolation import interpolate_motion, slerp
+from evalkit.geometry.rotations import rotation_log
 from evalkit.geometry.se3 import invert, rotation_angle_deg
 from evalkit.method import PoseCode
 from evalkit.metrics.trajectory import extent

@@ -19,7 +19,7 @@ from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.data.dataset import Dataset
 from evalkit.errors import Unsupported, UserError
 from evalkit.method import Method
-from evalkit.metrics.named import computable, image_scores
+from evalkit.metrics.named import MetricNames, computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary
 from evalkit.stats.bootstrap import Interval
@@ -47,7 +47,7 @@ class InterpolationOptions(ClipOptions):
     target: Annotated[int, Field(ge=1)] | None
     mode: Mode
     latent: Latent
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    metrics: MetricNames
 
 
 class Interpolation:

@@ -19,7 +19,7 @@ from evalkit.config.options import ComponentOptions
 from evalkit.data.dataset import Dataset, SequenceInfo
 from evalkit.errors import SampleError, Unsupported, UserError
 from evalkit.method import Method
-from evalkit.metrics.named import computable
+from evalkit.metrics.named import MetricNames, computable
 from evalkit.oracles.oracle import Oracle
 from evalkit.pixels import Preprocess, Profile
 from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary
@@ -45,7 +45,7 @@ class ObjectOptions(ComponentOptions):
     target: Annotated[int, Field(ge=1)]
     closed: bool
     success_margin_db: Annotated[float, Field(ge=0)]
-    metrics: Annotated[tuple[str, ...], Field(min_length=1)]
+    metrics: MetricNames
     resolution: Annotated[int, Field(ge=16)]
     preprocess: Profile
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,23 +12,60 @@ import torch
 from torch import nn
 from torchmetrics.functional.image import structural_similarity_index_measure
 from torchmetrics.image import PeakSignalNoiseRatio
+from typer.testing import CliRunner
 
+from evalkit import registry
+from evalkit.cli.main import app
 from evalkit.errors import UserError
 from evalkit.metrics import lpips as lpips_module
 from evalkit.metrics.image import psnr, ssim
 from evalkit.metrics.lpips import Lpips, lpips_distance
-from evalkit.metrics.named import IMAGE_METRICS, find, image_scores, unavailable
+from evalkit.metrics.named import image_metric, image_scores, installed_metrics, is_image_metric, is_pooled, unavailable
+from evalkit.protocol import Better
 from evalkit.weights.store import MissingWeights
 
-WITH_NETWORKS = [name for name, metric in IMAGE_METRICS.items() if metric.networks]
-WITHOUT = [name for name in IMAGE_METRICS if name not in WITH_NETWORKS]
+OURS = [
+    *("psnr", "psnr_erayzer", "psnr_floor8", "psnr_round8", "psnr_pooled"),
+    *("ssim", "ssim_population", "ssim_uncropped", "ssim_torchmetrics", "ssim_zeros"),
+    *("lpips_vgg", "lpips_vgg_bf16", "lpips_alex", "lpips_squeeze"),
+]
+WITH_NETWORKS = [name for name in OURS if image_metric(name).networks]
+WITHOUT = [name for name in OURS if name not in WITH_NETWORKS]
+
+OUTSIDE = """
+from evalkit.metrics.named import ImageMetric
+from evalkit.protocol import Better
+
+def mymae(pred, target):
+    '''Mean absolute error of each image.
+
+    More words.
+    '''
+    return (pred - target).abs().mean((1, 2, 3))
+
+mymae.better = "lower"
+
+def one_number(pred, target):
+    return (pred - target).abs().mean()
+
+def sideways(pred, target):
+    return (pred - target).abs().mean((1, 2, 3))
+
+sideways.better = "sideways"
+
+def largest(pred, target, power):
+    return ((pred - target).abs() ** power).amax((1, 2, 3))
+
+worst = ImageMetric("worst", "worst error", "outside:largest", {"power": 2}, digits=1, better=Better.LOWER)
+text = "no metric"
+"""
 
 
 def noisy_pair(count: int = 3, size: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
-    random = torch.Generator().manual_seed(0)
-    target = torch.randint(0, 256, (count, 3, size, size), generator=random) / 255
+    rng = torch.Generator().manual_seed(0)
+    target = torch.randint(0, 256, (count, 3, size, size), generator=rng) / 255
     noise = torch.linspace(0.02, 0.2, count)[:, None, None, None]
-    return (target + noise * torch.randn(target.shape, generator=random)).clamp(0, 1), target
+    return (target + noise * torch.randn(target.shape, generator=rng)).clamp(0, 1), target
 
 
 @pytest.fixture
@@ -54,10 +93,42 @@ def test_every_name_that_needs_no_network_scores_every_image() -> None:
 
 
 def test_names_and_titles_are_unique_and_every_one_has_a_source() -> None:
-    metrics = IMAGE_METRICS.values()
-    assert [metric.name for metric in metrics] == list(IMAGE_METRICS)
-    assert len({metric.title for metric in metrics}) == len(IMAGE_METRICS)
+    metrics = [image_metric(name) for name in OURS]
+    assert [registry.load(registry.Group.METRIC, name).name for name in OURS] == OURS
+    assert len({metric.title for metric in metrics}) == len(OURS)
+    assert len({(metric.quantity, metric.definition) for metric in metrics}) == len(OURS)
     assert all(metric.source for metric in metrics)
+
+
+def test_the_group_of_metrics_holds_exactly_what_may_be_typed() -> None:
+    assert set(OURS) <= set(installed_metrics())
+    for name in installed_metrics():
+        assert image_metric(name).name == name
+    assert not is_image_metric("pose_auc") and not is_image_metric("lpips")
+
+
+def test_more_is_better_but_for_distances() -> None:
+    for name in OURS:
+        assert image_metric(name).better is (Better.LOWER if name.startswith("lpips") else Better.HIGHER)
+
+
+def test_a_column_says_what_it_is() -> None:
+    column = image_metric("psnr_erayzer").column(variant="dedup", title="PSNR")
+    assert (column.key, column.title, column.digits) == ("psnr_erayzer|dedup", "PSNR", 2)
+    assert (column.quantity, column.definition, column.variant) == ("psnr", "at most 80 dB", "dedup")
+    assert image_metric("lpips_vgg").column(prefix="copy_").networks == ("vgg16", "lpips-vgg")
+
+
+def test_metrics_are_listed_and_described_without_torch() -> None:
+    code = """
+import sys
+from evalkit.metrics.named import computable, image_metric, installed_metrics, is_pooled
+assert computable(["psnr", "ssim"]) == ["psnr", "ssim"] and is_pooled("psnr_pooled")
+assert all(image_metric(name).column().title for name in installed_metrics())
+assert not {"torch", "pandas"} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_perfect_copy_reaches_the_floor_of_each_code() -> None:
@@ -84,14 +155,14 @@ def test_truncated_files_cost_four_times_what_rounded_ones_do() -> None:
 
 def test_pooled_psnr_equals_torchmetrics_over_batches_and_is_below_the_mean() -> None:
     pred, target = noisy_pair(6)
-    metric = find("psnr_pooled")
+    metric = image_metric("psnr_pooled")
     pooled = -10 * metric.compute(pred, target).mean().log10()
     accumulated = PeakSignalNoiseRatio(data_range=1.0)
     for a, b in zip(pred.split(2), target.split(2), strict=True):
         accumulated.update(a, b)
     assert pooled.item() == pytest.approx(accumulated.compute().item(), abs=1e-4)
     assert pooled < psnr(pred, target).mean() - 1
-    assert [name for name, metric in IMAGE_METRICS.items() if metric.pooled] == ["psnr_pooled"]
+    assert [name for name in OURS if is_pooled(name)] == ["psnr_pooled"]
 
 
 def test_ssim_by_name_is_ssim_of_that_library() -> None:
@@ -113,7 +184,7 @@ def test_a_metric_names_the_networks_that_it_loads(monkeypatch: pytest.MonkeyPat
         loaded.clear()
         with pytest.raises(KeyError):  # what was loaded is empty
             image_scores([name], *noisy_pair())
-        assert tuple(loaded) == find(name).networks
+        assert tuple(loaded) == image_metric(name).networks
 
 
 def test_bf16_lpips_is_lpips_under_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,20 +205,20 @@ def test_bf16_lpips_is_lpips_under_autocast(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_lpips_squeeze_gives_torchmetrics_documented_values(real: None) -> None:
-    random = torch.Generator().manual_seed(42)
-    first, second = (torch.rand(2, 3, 100, 100, generator=random) for _ in range(2))
+    rng = torch.Generator().manual_seed(42)
+    first, second = (torch.rand(2, 3, 100, 100, generator=rng) for _ in range(2))
     assert image_scores(["lpips_squeeze"], first, second)["lpips_squeeze"].numpy().round(4).tolist() == [0.1024, 0.0938]
 
 
 def test_what_is_unavailable_names_exactly_the_weights_that_lack(real: None) -> None:
     lacking = {"lpips_vgg": ("vgg16",), "lpips_vgg_bf16": ("vgg16",), "lpips_alex": ("alexnet",)}
-    assert unavailable(list(IMAGE_METRICS)) == lacking
+    assert unavailable(OURS) == lacking
     with pytest.raises(MissingWeights, match="evalkit weights pull vgg16"):
         image_scores(["psnr", "lpips_vgg"], *noisy_pair())
 
 
 def test_nothing_but_lpips_is_unavailable_on_a_bare_machine(bare: Path) -> None:
-    assert unavailable(list(IMAGE_METRICS)) == {name: find(name).networks for name in WITH_NETWORKS}
+    assert unavailable(OURS) == {name: image_metric(name).networks for name in WITH_NETWORKS}
 
 
 def test_a_damaged_network_is_an_error_not_an_absence(bare: Path) -> None:
@@ -158,6 +229,57 @@ def test_a_damaged_network_is_an_error_not_an_absence(bare: Path) -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    for request in (find, lambda name: unavailable([name]), lambda name: image_scores([name], *noisy_pair())):
-        with pytest.raises(UserError, match=r"no image metric 'psnr_floor' \(did you mean 'psnr_floor8'\?\)"):
+    for request in (image_metric, lambda name: unavailable([name]), lambda name: image_scores([name], *noisy_pair())):
+        with pytest.raises(UserError, match=r"unknown metric 'psnr_floor' \(did you mean 'psnr_floor8'\?\)"):
             request("psnr_floor")
+
+
+@pytest.fixture
+def outside(tmp_path: Path) -> Iterator[Path]:
+    """A folder on the path of modules in which another package has registered metrics."""
+    (tmp_path / "outside.py").write_text(OUTSIDE)
+    info = tmp_path / "outside-0.1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 0.1\n")
+    lines = [f"{name} = outside:{name}" for name in ("mymae", "worst", "one_number", "sideways", "text")]
+    (info / "entry_points.txt").write_text("\n".join(["[evalkit.metrics]", *lines, ""]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        registry._entries.cache_clear()
+        yield tmp_path
+    registry._entries.cache_clear()
+    sys.modules.pop("outside", None)
+
+
+def test_a_function_from_outside_is_a_metric(outside: Path) -> None:
+    metric = image_metric("mymae")
+    assert (metric.title, metric.better, metric.source) == ("mymae", Better.LOWER, "Mean absolute error of each image.")
+    pred, target = noisy_pair()
+    scores = image_scores(["mymae", "worst"], pred, target)
+    torch.testing.assert_close(scores["mymae"], (pred - target).abs().mean((1, 2, 3)).double())
+    torch.testing.assert_close(scores["worst"], (pred - target).abs().square().amax((1, 2, 3)).double())
+    assert scores["mymae"].dtype == torch.float64
+    assert image_metric("worst").column().title == "worst error"
+
+
+def test_an_unusable_metric_from_outside_is_one_line(outside: Path) -> None:
+    shapes = r"'one_number' must return one number per image: expected shape \[3\], got \[\]"
+    with pytest.raises(UserError, match=shapes):
+        image_scores(["one_number"], *noisy_pair())
+    with pytest.raises(UserError, match=r"'sideways'.*higher, lower, none"):
+        image_metric("sideways")
+    with pytest.raises(UserError, match="'text' must be an ImageMetric or a function"):
+        image_metric("text")
+
+
+def test_a_metric_from_outside_is_computed_and_printed_by_a_run(outside: Path) -> None:
+    settings = ["baseline=static", "controls=false", "limit=2", "protocol.resolution=48", f"out={outside / 'runs'}"]
+    result = CliRunner().invoke(app, ["run", "protocol=nvs", "protocol.metrics=[psnr,mymae]", *settings])
+    assert result.exit_code == 0, result.output
+    assert "mymae" in result.output and "PSNR dB" in result.output
+
+
+def test_a_misspelt_metric_is_one_line_with_a_suggestion(outside: Path) -> None:
+    result = CliRunner().invoke(app, ["run", "protocol=nvs", "protocol.metrics=[psnr,mymea]", "baseline=static"])
+    assert result.exit_code != 0 and result.exception is not None
+    assert "unknown metric 'mymea' (did you mean 'mymae'?)" in f"{result.output} {result.exception}"

@@ -10,24 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-import evalkit.config
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.oracles.sfm.colmap import ColmapOptions
 from evalkit.oracles.sfm.estimator import ColmapEstimator
 from evalkit.pixels import Preprocess, Profile
 
 Clip = tuple[Tensor, Tensor]  # images [V, 3, 256, 256] and true w2c [V, 4, 4]
-
-
-def procedural_world(world: str, **changes: object) -> Procedural:
-    """A procedural dataset with its default settings, apart from ``changes``."""
-    settings = yaml.safe_load((Path(evalkit.config.__file__).parent / "dataset" / "procedural.yaml").read_text())
-    return Procedural(ProceduralOptions.model_validate({**settings, "world": world, **changes}), "cpu")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +60,7 @@ def square(path: Path, side: int = 256) -> Tensor:
 @pytest.fixture(scope="session")
 def rooms() -> list[Clip]:
     """5 frames over a window of 24 in each of 4 procedural rooms, at 8 bits."""
-    dataset = procedural_world("rooms")
+    dataset = ProceduralDataset(ProceduralOptions(world="rooms"), "cpu")
     clips = []
     for info in dataset.sequences()[:4]:
         frames = dataset.frames(info.name, range(20, 45, 6), Preprocess(256, Profile.PIXELSPLAT))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from evalkit.config.schema import parse
 from evalkit.data.degrade import blurred
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import relative_to, rotation_angle_deg
 from evalkit.metrics.pose_scores import pose_scores
@@ -24,22 +24,13 @@ TARGETS, CONTEXT = (2, 8, 14, 20, 26), (0, 7, 14, 21, 28)
 ORACLE = AlignmentEstimator(AlignmentOptions(), "cpu")
 
 
-def world(name: str) -> Procedural:
-    given = {
-        "name": "procedural",
-        "world": name,
-        "split": "val",
-        "count": 3,
-        "length": 33,
-        "motion": "path",
-        "seed": 0,
-        "profile": "-",
-    }
-    return Procedural(parse(ProceduralOptions, given), "cpu")
+def world(name: str) -> ProceduralDataset:
+    options = {"world": name, "split": "val", "count": 3, "length": 33}
+    return ProceduralDataset(ProceduralOptions.model_validate(options), "cpu")
 
 
 @pytest.fixture(scope="module", params=["orbits", "rooms"])
-def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]]:
+def scene(request: pytest.FixtureRequest) -> tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]]:
     """A world, clips [2, 5] of two of its sequences, their cameras, and where they were taken."""
     data = world(request.param)
     clips, cameras, locations = [], [], []
@@ -53,7 +44,7 @@ def scene(request: pytest.FixtureRequest) -> tuple[Procedural, torch.Tensor, tor
 
 
 def test_frames_are_found_sharp_or_soft(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, w2c, locations = scene
     for blur, off_deg, least in ((0.3, 0.2, 0.85), (1.5, 0.6, 0.75)):
@@ -67,7 +58,7 @@ def test_frames_are_found_sharp_or_soft(
 
 
 def test_no_clip_helps_another_and_contrast_does_not_matter(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, _, locations = scene
     together = ORACLE.estimate(images, None, locations).w2c
@@ -78,7 +69,7 @@ def test_no_clip_helps_another_and_contrast_does_not_matter(
 
 
 def test_pictures_of_something_else_are_not_found(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]],
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]],
 ) -> None:
     _, images, _, locations = scene
     strange = torch.rand(images.shape, generator=torch.Generator().manual_seed(0))
@@ -89,7 +80,7 @@ def test_pictures_of_something_else_are_not_found(
 
 
 def test_the_place_is_part_of_what_is_remembered(
-    scene: tuple[Procedural, torch.Tensor, torch.Tensor, list[ClipLocation]], tmp_path: Path
+    scene: tuple[ProceduralDataset, torch.Tensor, torch.Tensor, list[ClipLocation]], tmp_path: Path
 ) -> None:
     _, images, _, locations = scene
     cached = CachedOracle(ORACLE, tmp_path)

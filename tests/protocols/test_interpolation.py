@@ -16,14 +16,14 @@ from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, 
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
-from evalkit.data.procedural.rng import Dice
-from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, revolution
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.data.procedural.rng import Rng
+from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, turntable_path
 from evalkit.errors import Unsupported, UserError
-from evalkit.geometry.interpolation import interpolate_motion, motion_exp, slerp
-from evalkit.geometry.se3 import invert, relative_to
+from evalkit.geometry.interpolation import interpolate_motion, slerp
+from evalkit.geometry.se3 import camera_centres, invert, motion_exp, relative_to
 from evalkit.method import Method, PoseCode, Scene, reference_of
-from evalkit.metrics.trajectory import camera_centres
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Views, take_views
@@ -44,7 +44,7 @@ class RayCast:
         needs=frozenset({Need.CAMERAS}),
     )
 
-    def __init__(self, world: Procedural, resolution: int) -> None:
+    def __init__(self, world: ProceduralDataset, resolution: int) -> None:
         self.world, self.resolution = world, resolution
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
@@ -64,9 +64,9 @@ class RayCast:
 
 
 @cache
-def procedural(options: ProceduralOptions) -> Procedural:
+def procedural(options: ProceduralOptions) -> ProceduralDataset:
     """Each world is baked once for all tests."""
-    return Procedural(options, "cpu")
+    return ProceduralDataset(options, "cpu")
 
 
 def protocol(*overrides: str, seed: int = 0) -> Interpolation:
@@ -92,7 +92,7 @@ def summary(one: Interpolation, batch: Sequence[Loaded], method: Method) -> Summ
 
 def turntable(count: int, seed: int = 0) -> Tensor:
     """``count`` cameras of one revolution, w2c [1, count, 4, 4]."""
-    return torch.from_numpy(revolution(Dice("turn", seed), count))[None]
+    return torch.from_numpy(turntable_path(Rng("turn", seed), count))[None]
 
 
 def odd_between_even(w2c: Tensor, mode: Mode, predicted: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -184,7 +184,7 @@ def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
 def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None:
     one = protocol("dataset.world=turntable", f"protocol.mode={mode}")
     world = one.clips.dataset
-    assert isinstance(world, Procedural)
+    assert isinstance(world, ProceduralDataset)
     batch = load(one)
     found = summary(one, batch, RayCast(world, 48)).metrics
     assert found["psnr"].mean > 50 > 25 > found["copy_psnr"].mean
@@ -193,7 +193,7 @@ def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None
 def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
     one = protocol("dataset.world=turntable", "protocol.mode=sphere")
     world, batch = one.clips.dataset, load(one)
-    assert isinstance(world, Procedural)
+    assert isinstance(world, ProceduralDataset)
     predicted = one.predict(batch, RayCast(world, 48))
     for i, loaded in enumerate(batch):  # a turntable turns at constant speed: nearest by azimuth is nearest in time
         clip, frames = loaded.sample.clips[0], loaded.frames[0]
@@ -275,7 +275,7 @@ def test_scores_depend_on_nothing_but_the_sample() -> None:
 
 def test_without_true_cameras_there_is_no_coefficient() -> None:
     one = protocol()
-    blind = Procedural(one.clips.dataset.options, "cpu")  # type: ignore[attr-defined]
+    blind = ProceduralDataset(one.clips.dataset.options, "cpu")  # type: ignore[attr-defined]
     blind.provides = frozenset()  # type: ignore[misc]
     with pytest.raises(UserError, match="coefficients from true cameras"):
         Interpolation(one.options, blind, None, 0)

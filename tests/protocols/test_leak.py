@@ -15,7 +15,8 @@ from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, 
 from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import Unsupported
 from evalkit.method import Method, PoseCode, Scene
 from evalkit.protocol import Loaded, Summary
@@ -34,7 +35,7 @@ SHARE = 0.005  # the planted leak
 def protocol(*overrides: str, seed: int = 0) -> Leak:
     small = ["protocol=leak", "protocol.resolution=32", "dataset.count=4"]
     tree = compose_tree([*small, *overrides])
-    dataset = Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
     return Leak(parse(LeakOptions, tree["protocol"]), dataset, None, seed)
 
 

@@ -20,7 +20,8 @@ from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import SampleError, Unsupported, UserError
 from evalkit.geometry.alignment import align_centres
 from evalkit.method import Method, PoseCode, Scene
@@ -40,7 +41,7 @@ OBJECTS, SIZE, TARGETS = 4, 64, 4
 def protocol(*overrides: str) -> Object:
     small = ["protocol=object", f"protocol.resolution={SIZE}", "protocol.metrics=[psnr]", f"protocol.target={TARGETS}"]
     tree = compose_tree([*small, "dataset.world=turntable", f"dataset.count={OBJECTS}", *overrides])
-    dataset = Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
     return Object(parse(ObjectOptions, tree["protocol"]), dataset, None, 0)
 
 

@@ -18,7 +18,8 @@ from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
@@ -277,7 +278,10 @@ def test_what_has_no_cameras_or_does_not_take_targets_is_refused_in_one_line() -
 def test_whoever_is_handed_the_cameras_is_an_upper_bound_and_in_no_ones_table() -> None:
     tree = compose_tree(["protocol=pose", "protocol.resolution=16", "dataset.count=2"])
     one = Pose(
-        parse(PoseOptions, tree["protocol"]), Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu"), None, 0
+        parse(PoseOptions, tree["protocol"]),
+        ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu"),
+        None,
+        0,
     )
     for method in (Warp(OPTIONS, "cpu"), ShuffledPoses(OPTIONS, "cpu")):
         assert one.target_pose(method.card) is TargetPose.GIVEN

@@ -20,7 +20,8 @@ from baselines.controls.methods import ControlOptions, CopyTarget, Static, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.method import Method, PoseCode
 from evalkit.oracles.oracle import ClipLocation, Estimate
@@ -150,7 +151,7 @@ def rooms() -> tuple[Probe, list[Loaded]]:
         "seed": 0,
         "profile": "procedural",
     }
-    dataset = Procedural(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
     one = protocol(dataset=dataset, training={"steps": 120})
     return one, load(one)
 

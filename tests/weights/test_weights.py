@@ -40,7 +40,7 @@ class Server:
         self.shifts_ranges = False
         self.redirect: str | None = None
         self.status = 200
-        self.page = False
+        self.sends_page = False
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -57,7 +57,7 @@ class Server:
         asked = handler.headers.get("Range")
         self.ranges.append(asked)
         start = int(asked[6:-1]) if asked and not self.ignores_ranges else 0
-        body = PAGE if self.page else CONTENT[start:]
+        body = PAGE if self.sends_page else CONTENT[start:]
         if self.redirect or self.status != 200:
             handler.send_response(302 if self.redirect else self.status)
             handler.send_header("Location", self.redirect or "")
@@ -68,7 +68,9 @@ class Server:
         if start:
             first = start + self.shifts_ranges
             handler.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        handler.send_header("Content-Type", "text/html; charset=utf-8" if self.page else "application/octet-stream")
+        handler.send_header(
+            "Content-Type", "text/html; charset=utf-8" if self.sends_page else "application/octet-stream"
+        )
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body[: self.cut_after])
@@ -104,11 +106,11 @@ def fetch(weights: Weights, folder: Path) -> Path:
 
 
 def test_a_download_is_whole_or_not_there(net: Weights, server: Server, tmp_path: Path) -> None:
-    seen: list[int] = []
-    path = pull(net, tmp_path, seen.append, allow_loopback=True)
+    received: list[int] = []
+    path = pull(net, tmp_path, received.append, allow_loopback=True)
     assert path.read_bytes() == CONTENT
-    assert seen == sorted(seen)
-    assert seen[-1] == len(CONTENT)
+    assert received == sorted(received)
+    assert received[-1] == len(CONTENT)
     assert not (tmp_path / "net.pth.part").exists()
     fetch(net, tmp_path)
     assert len(server.ranges) == 1  # not asked for again
@@ -152,7 +154,7 @@ def test_a_part_of_another_file_is_found_out_and_not_kept(net: Weights, tmp_path
 
 
 def test_a_web_page_in_place_of_weights_is_called_one(net: Weights, server: Server, tmp_path: Path) -> None:
-    server.page = True
+    server.sends_page = True
     with pytest.raises(UserError, match="web page"):
         fetch(net, tmp_path)
     assert not list(tmp_path.glob("net.pth*[!k]"))  # a lock may stay, a file may not

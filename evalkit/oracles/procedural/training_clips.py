@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.pixels import Preprocess, Profile
 from evalkit.seeds import generator
 from evalkit.views import Frames
 
 FRAMES, LENGTH, SIDE = 8, 97, 256
-STEPS = (3, 8)  # frame numbers between neighbours, both inclusive; tps has 4.5 to 6 between its targets
+STEPS = (3, 8)  # frame numbers between neighbours, both inclusive; pose transfers have 4.5 to 6 between targets
 WORLDS: tuple[Literal["rooms", "orbits", "turntable"], ...] = (
     "rooms", "rooms", "orbits", "rooms", "rooms", "turntable", "rooms", "rooms",
 )  # fmt: skip
@@ -61,19 +62,10 @@ def rendered_clip(split: Split, number: int) -> Frames:
     rng = generator("procedural oracle", split, number)
     step = int(rng.integers(*STEPS, endpoint=True))
     first = int(rng.integers(0, LENGTH - (FRAMES - 1) * step))
-    options = ProceduralOptions(
-        name="procedural",
-        world=world,
-        split=split,
-        count=9999,
-        length=LENGTH,
-        motion="path",
-        seed=0,
-        profile="procedural",
-    )
+    options = ProceduralOptions(world=world, split=split, count=9999, length=LENGTH)
     numbers = range(first, first + FRAMES * step, step)
     preprocess = Preprocess(SIDE, Profile.PIXELSPLAT)
-    return Procedural(options, "cpu").frames(f"{world}-{split}-{number:04d}", numbers, preprocess)
+    return ProceduralDataset(options, "cpu").frames(f"{world}-{split}-{number:04d}", numbers, preprocess)
 
 
 def write_clip(file: Path, frames: Frames) -> None:

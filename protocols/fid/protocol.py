@@ -8,14 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from torch import Tensor
 
-from evalkit.card import Card, TargetPose
+from evalkit.card import TargetPose
 from evalkit.data.dataset import Dataset
 from evalkit.method import Method
 from evalkit.metrics import set_distance
@@ -23,68 +21,24 @@ from evalkit.metrics.image import quantised
 from evalkit.metrics.inception import inception_features
 from evalkit.metrics.set_distance import Distance
 from evalkit.oracles.oracle import Oracle
-from evalkit.pixels import Preprocess
-from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary, Value
-from evalkit.seeds import generator
+from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summary, Value
 from evalkit.stats.bootstrap import Interval, mean_interval
 from evalkit.weights.store import absent
-from protocols.shared.summaries import first_supported, scored_rows
-from protocols.shared.transfer import Pair, TransferOptions, TransferPlanner, render_transfer
+from protocols.fid.options import FidOptions
+from protocols.fid.plan import DIMENSION, NETWORKS, FidPlan
+from protocols.shared.summaries import scored_rows
+from protocols.shared.transfer import Pair, render_transfer
 
-NETWORKS = ("inception",)
-DIMENSION = 2048  # of Inception's features
-
-
-class FidOptions(TransferOptions):
-    """Settings of fid: beside those of the transfer, how KID is averaged, and whether frames pass through 8 bits."""
-
-    quantise: bool
-    subsets: Annotated[int, Field(ge=1)]
-    subset_size: Annotated[int, Field(ge=2)]
+SETS = {"": "renders", "_floor": "second"}  # suffix of a number -> the set that is compared with the reference frames
 
 
-class Fid:
-    """Renders of scene B at clip A's poses against real frames of B, as two sets: FID and KID (XFactor, Table 1)."""
-
-    Options = FidOptions
-    name, version, uses_oracle = "fid", "1", False
-    columns = (
-        Column("fid", "FID", networks=NETWORKS),
-        Column("kid", "KID\n×1000", 1000, networks=NETWORKS),
-        Column("frames", "N\nframes", digits=0),
-    )
+class Fid(FidPlan):
+    """Keeps features of renders and real frames, and compares their sets."""
 
     def __init__(self, options: FidOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
-        self.options, self.dataset, self.seed = options, dataset, seed
-        self.transfers = TransferPlanner(options, dataset, seed)
-        self.preprocess = Preprocess(options.resolution, options.preprocess)
+        super().__init__(options, dataset, oracle, seed)
         self.has_network = not absent(NETWORKS)
         self._real: dict[str, dict[str, Tensor]] = {}  # features of the last batch, for the other methods of the pass
-
-    def samples(self) -> list[Sample]:
-        """The pairs of tps, each with two more clips of B: the reference frames and the second real frames."""
-        segments = {
-            sequence.name: max(sequence.segments, key=lambda segment: segment[1] - segment[0], default=(0, 0))
-            for sequence in self.dataset.sequences()
-        }
-        return [self._with_real(sample, segments) for sample in self.transfers.samples()]
-
-    def _with_real(self, sample: Sample, segments: dict[str, tuple[int, int]]) -> Sample:
-        """Draw as many frames as there are renders, twice over, without replacement from B's longest segment."""
-        if sample.problem:
-            return sample
-        name, count = sample.clips[1].sequence, self.options.target
-        start, end = segments[name]
-        if end - start < 2 * count:
-            problem = f"{name}: needs {2 * count} frames without a jump, has {end - start}"
-            return replace(sample, clips=(), problem=problem)
-        drawn = start + generator(self.seed, "fid", sample.id).choice(end - start, 2 * count, replace=False)
-        reference, second = (tuple(sorted(half.tolist())) for half in np.split(drawn, 2))
-        return replace(sample, clips=(*sample.clips, Clip(name, (), reference), Clip(name, (), second)))
-
-    def target_pose(self, card: Card) -> TargetPose:
-        """Always from another clip."""
-        return first_supported(card, (TargetPose.TRANSFER,), None)
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         """Renders of B at A's poses."""
@@ -125,7 +79,7 @@ class Fid:
         return {"reference": reference, "second": second}
 
     def _features(self, images: Tensor) -> Tensor:
-        """Of one sample's frames at a time, so that they cannot depend on what else is in the batch."""
+        """Features of the frames of one sample at a time, so that they do not depend on the rest of the batch."""
         return inception_features(quantised(images, "round") if self.options.quantise else images)
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
@@ -133,19 +87,22 @@ class Fid:
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
-        ids, scenes = scored["sample"].tolist(), [tuple(names) for names in scored["scenes"]]
-        count = int(scored["frames"].sum())
-        metrics = {"frames": Interval(count, math.nan, math.nan, len(ids), len({s for each in scenes for s in each}))}
+        count, scenes = int(scored["frames"].sum()), {scene for names in scored["scenes"] for scene in names}
+        metrics = {"frames": Interval(count, math.nan, math.nan, len(scored), len(scenes))}
         if not self.has_network or count < 2:
             return Summary(metrics)
-        for suffix, name in (("", "renders"), ("_floor", "second")):
-            kept = _Kept(arrays, ids, name)
-            fid = _interval(set_distance.frechet(kept), scenes)
-            metrics[f"fid{suffix}"] = replace(fid, low=float(np.maximum(fid.low, 0.0)))  # of which NaN stays NaN
-            kid = set_distance.kernel(kept, self.options.subsets, self.options.subset_size)
-            metrics[f"kid{suffix}"] = _interval(kid, scenes)
+        for suffix, name in SETS.items():
+            metrics |= {f"{key}{suffix}": distance for key, distance in self._distances(scored, arrays, name).items()}
         floor = {key: metrics[f"{key}_floor"].mean for key in ("fid", "kid")}
         return Summary(metrics, references={"real frames of B": floor | {"frames": count}}, notes=self._notes(count))
+
+    def _distances(self, scored: pd.DataFrame, arrays: Arrays, name: str) -> dict[str, Interval]:
+        """FID and KID of one set of features against the reference frames."""
+        features = _Features(arrays, scored["sample"].tolist(), name)
+        scenes = [tuple(names) for names in scored["scenes"]]
+        fid = _interval(set_distance.frechet(features), scenes)
+        kid = _interval(set_distance.kernel(features, self.options.subsets, self.options.subset_size), scenes)
+        return {"fid": replace(fid, low=float(np.maximum(fid.low, 0.0))), "kid": kid}  # np.maximum keeps NaN
 
     def _notes(self, count: int) -> tuple[str, ...]:
         size, subsets = self.options.subset_size, self.options.subsets
@@ -155,8 +112,8 @@ class Fid:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """One of the sets and the reference frames, read sample by sample from what the run keeps."""
+class _Features:
+    """Features of one set and of the reference frames, read sample by sample from what the run keeps."""
 
     arrays: Arrays
     ids: Sequence[str]
@@ -172,5 +129,5 @@ class _Kept:
 
 def _interval(distance: Distance, scenes: Sequence[tuple[str, ...]]) -> Interval:
     """The distance with an interval from its samples' influences, clustered by scene."""
-    (found,) = mean_interval((distance.value + distance.influence[:, None]).numpy(), scenes)
-    return replace(found, mean=distance.value)
+    (interval,) = mean_interval((distance.value + distance.influence[:, None]).numpy(), scenes)
+    return replace(interval, mean=distance.value)
