@@ -48,12 +48,12 @@ def test_help_lists_the_command_and_imports_nothing_of_it() -> None:
 
 def test_its_own_help_is_that_of_the_function() -> None:
     output = run(app, "tps", "--help").output
-    assert "REAL" in output and "RENDERED" in output and "--json" in output
+    assert "Frames of the real clip" in output and "--json" in output
 
 
 def test_a_missing_argument_is_told_by_the_command_itself() -> None:
     result = run(app, "tps")
-    assert result.exit_code == 2 and "REAL" in result.output
+    assert result.exit_code == 2 and "real" in result.output.lower()
 
 
 def test_a_command_that_cannot_be_imported_is_one_line_where_it_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,7 @@ class TrustColumns:
     """The columns of a protocol's rows that say how far its oracle can be trusted.
 
     ``accuracy``: the score by the oracle, a fraction; ``truth``: the same question answered without an oracle;
-    ``right_scene``: share of the renders that show the right scene. ``oracle_on_real`` and ``oracle_on_render`` are "ok"
+    ``right_scene``: share of the renders that show the right scene. ``oracle_on_real`` and ``oracle_on_render``: "ok",
     or why the oracle failed. Names and labels are for texts and plots.
     """
 

@@ -18,9 +18,9 @@ MIN_POINTS = 3
 class Trust:
     """Spearman's rank correlations of the score by an oracle with the truth.
 
-    ``of_samples`` over all samples of all methods; ``of_methods`` over the methods' means; ``within`` a sample, the mean
-    over samples of the correlation across methods: whether the oracle ranks methods as the truth does. NaN where there
-    are too few to rank.
+    ``of_samples`` over all samples of all methods; ``of_methods`` over the methods' means; ``within``: the mean over
+    samples of the correlation across methods, that is, whether the oracle ranks methods as the truth does. NaN where
+    there are too few to rank.
     """
 
     of_samples: float
@@ -34,8 +34,8 @@ def points(rows: pd.DataFrame, columns: TrustColumns) -> pd.DataFrame:
     """Select what is compared from rows of runs, with a column ``baseline``.
 
     Returns a table with ``baseline``, ``sample``, ``accuracy`` (in [0, 1], 0 where the oracle failed on the render),
-    ``truth``, and ``right_scene``: whether most renders show the right scene. A method that returns the frames that gave
-    the motion moves exactly as they do; how far the oracle follows the truth is a fair question only among the others.
+    ``truth``, and ``right_scene``: whether most renders show the right scene. A method that returns the frames which gave
+    the motion moves exactly as they do: only for the others can the oracle be expected to follow the truth.
 
     Raises UserError where the rows lack a column: the truth is known on procedural worlds only.
     """
