@@ -25,7 +25,7 @@ class Grey:
     """One grey, whatever the pose."""
 
     Options = Options
-    card = Card(name="{name}", summary="grey", pose=PoseKind.LATENT, target_poses=(TargetPose.GIVEN, TargetPose.TRANSFER))
+    card = Card("{name}", "grey", PoseKind.LATENT, (TargetPose.GIVEN, TargetPose.TRANSFER))
 
     def __init__(self, options, device):
         self.level = float(open(options.weights).read()) if options.weights else options.level
@@ -42,7 +42,7 @@ class Grey:
 
 
 def install(folder: Path, name: str, modules: Mapping[str, str], entry_points: Mapping[str, Mapping[str, str]]) -> None:
-    """Put a package into ``folder``: ``modules`` by file name, ``entry_points`` by group, name -> "module:attribute"."""
+    """Put a package into ``folder``: ``modules`` by file name, ``entry_points`` by group and name."""
     for file, text in modules.items():
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)  # a 6-D rotation and a
 
 
 def rotation_from_6d(columns: Tensor) -> Tensor:
-    """Rotation matrices [..., 3, 3] from two vectors [..., 6], by Gram-Schmidt; the first keeps its direction.
+    """Rotation matrices [..., 3, 3] from two vectors [..., 6], by Gram-Schmidt; the first one keeps its direction.
 
     >>> rotation_from_6d(torch.tensor([2.0, 0, 0, 1, 3, 0])).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
@@ -22,7 +22,7 @@ def rotation_from_6d(columns: Tensor) -> Tensor:
 
 
 def rigid_from_nine(changes: Tensor) -> Tensor:
-    """Rigid motions [..., 4, 4] from a 6-D rotation and a translation [..., 9], as changes from the identity.
+    """Rigid motions [..., 4, 4] from differences [..., 9] to the identity: of a 6-D rotation and a translation.
 
     >>> bool(torch.equal(rigid_from_nine(torch.zeros(9)), torch.eye(4)))
     True

@@ -75,18 +75,16 @@ def _protocol(name: str | None) -> str:
 
 def _compare(configs: list[RunConfig], grades: list[str], session: Session, device: str) -> pd.DataFrame:
     """Compare the oracles of several configurations that differ in nothing else, with a progress bar."""
-    from rich.progress import Progress
-
-    from evalkit.console import console
+    from evalkit.cli.progress import Progress
     from evalkit.oracles.calibration.compare import compare as compare_oracles
     from evalkit.oracles.calibration.hook import calibration_of
 
     oracles = {config.oracle.name: session.oracle(config.oracle, device) for config in configs}
     clips = _clips(configs[0], session, device)
     accuracies = calibration_of(configs[0].protocol.name).accuracies(configs[0].protocol)
-    with Progress(console=console(), transient=True) as progress:
-        task = progress.add_task("clips answered", total=len(clips) * len(grades) * len(oracles))
-        return compare_oracles(oracles, clips, grades, accuracies, lambda count: progress.advance(task, count))
+    with Progress() as progress:
+        task = progress.task("estimating cameras", len(clips) * len(grades) * len(oracles), "clips")
+        return compare_oracles(oracles, clips, grades, accuracies, task.advance)
 
 
 def _clips(config: RunConfig, session: Session, device: str) -> list[CalibrationClip]:

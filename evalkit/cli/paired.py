@@ -27,7 +27,8 @@ def show_paired(folder: Path, reference: str) -> None:
     for title, group in groups:
         if _names(group).count(reference) > 1:
             raise UserError(f"several runs of baseline={reference} share a table: expected a folder above one of them")
-        console().print(_table(title, group, reference))
+        console().print(Text(f"{title} · difference to {reference}", "bold"), soft_wrap=True)
+        console().print(_table(group, reference))
     print_notes(found.notes)
 
 
@@ -35,11 +36,11 @@ def _names(group: Sequence[FoundRun]) -> list[str]:
     return [run.summary.baseline for run in group]
 
 
-def _table(title: str, group: Sequence[FoundRun], reference: str) -> Table:
+def _table(group: Sequence[FoundRun], reference: str) -> Table:
     base = group[_names(group).index(reference)]
     base_rows = rows_of(base)
     columns = [column for column in base.summary.columns if column.key in base_rows]
-    table = Table(title=Text(f"{title} · difference to {reference}"), box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left")
     table.caption = "paired by sample; 95 % intervals and two-sided p-values, clustered by scene"
     table.add_column("baseline", no_wrap=True)
     for column in columns:

@@ -39,7 +39,8 @@ def print_notes(notes: Iterable[str]) -> None:
 def print_tables(runs: Sequence[FoundRun], origins: Mapping[Path, str] | None = None) -> None:
     """Print runs with intervals, coverage, failures by reason, where they lie, and where their rows come from."""
     for title, group in grouped(runs):
-        console().print(_table(title, group))
+        console().print(Text(title, "bold"), soft_wrap=True)
+        console().print(_table(group))
         if any(run.summary.slices for run in group):
             console().print(_slices(group))
         shared = [note for note in group[0].summary.notes if all(note in run.summary.notes for run in group)]
@@ -147,11 +148,9 @@ def _reference_cell(column: ColumnRecord, values: Mapping[str, float | None]) ->
     return "" if value is None else f"{value * column.scale:.{column.digits}f}"
 
 
-def _table(title: str, group: Sequence[FoundRun]) -> Table:
+def _table(group: Sequence[FoundRun]) -> Table:
     columns = _columns(group)
-    table = Table(
-        title=Text(title), box=box.SIMPLE_HEAD, title_justify="left", caption="95 % intervals, clustered by scene"
-    )
+    table = Table(box=box.SIMPLE_HEAD, caption="95 % intervals, clustered by scene", caption_justify="left")
     table.add_column("baseline", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.title), justify="right")

@@ -94,4 +94,5 @@ def rotation_residual(matrix: Tensor) -> Tensor:
     """
     matrix = matrix.double()
     excess = matrix.mT @ matrix - torch.eye(3, dtype=torch.float64, device=matrix.device)
-    return excess.flatten(-2).norm(dim=-1)
+    residual: Tensor = excess.flatten(-2).norm(dim=-1)
+    return residual

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.card import Card
 from evalkit.config.options import ComponentOptions
 from evalkit.config.run import RunConfig
-from evalkit.data.dataset import Catalogue, Dataset
-from evalkit.method import Method
-from evalkit.oracles.oracle import Oracle, OracleIdentity
-from evalkit.protocol import Planner, Protocol
 from evalkit.registry import Group, implementation, load
+
+if TYPE_CHECKING:
+    from evalkit.data.dataset import Catalogue, Dataset
+    from evalkit.method import Method
+    from evalkit.oracles.oracle import Oracle, OracleIdentity
+    from evalkit.protocol import Planner, Protocol
 
 
 @dataclass

@@ -23,6 +23,7 @@ from evalkit.cli.weights import weights_app
 from evalkit.errors import UserError
 from evalkit.weights import catalogue, store
 from evalkit.weights.catalogue import CATALOGUE, Weights
+from evalkit.weights.convert import converts_weights
 from evalkit.weights.download import pull
 from evalkit.weights.store import MissingWeights, load, locate, read_tensors
 
@@ -270,3 +271,14 @@ def test_commands_list_pull_and_verify(net: Weights, monkeypatch: pytest.MonkeyP
 def test_listing_needs_no_torch() -> None:
     code = "import sys, evalkit.cli.weights, evalkit.weights.download; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Converting:
+    @staticmethod
+    def convert(folder: Path, file: Path, views: int) -> None:
+        file.write_text(f"{folder.name} {views}")
+
+
+def test_a_class_with_convert_converts_weights_and_another_does_not() -> None:
+    assert converts_weights(Converting)
+    assert not converts_weights(Weights) and not converts_weights(Converting.convert)

@@ -34,8 +34,8 @@ def points(rows: pd.DataFrame, columns: TrustColumns) -> pd.DataFrame:
     """Select what is compared from rows of runs, with a column ``baseline``.
 
     Returns a table with ``baseline``, ``sample``, ``accuracy`` (in [0, 1], 0 where the oracle failed on the render),
-    ``truth``, and ``right_scene``: whether most renders show the right scene. A method that returns the frames which gave
-    the motion moves exactly as they do: only for the others can the oracle be expected to follow the truth.
+    ``truth``, and ``right_scene``: whether most renders show the right scene. A method that returns the frames
+    which gave the motion moves exactly as they do: only for the others can the oracle be expected to follow the truth.
 
     Raises UserError where the rows lack a column: the truth is known on procedural worlds only.
     """

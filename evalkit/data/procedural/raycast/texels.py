@@ -24,14 +24,14 @@ def texel_count(solid: Solid, spacing: float, is_room: bool) -> int:
 
 def lay_out(counts: list[int]) -> list[Patch]:
     """Lay out square patches in the lightmap, six of each count; patches of equal size share a row."""
-    places, x, y, row_height = {}, 0, 0, 0
+    positions, x, y, row_height = {}, 0, 0, 0
     for i in sorted(range(len(counts)), key=lambda i: -counts[i]):
         for face in range(FACES):
             if x + counts[i] > MAP_WIDTH or counts[i] != row_height:
                 x, y, row_height = 0, y + row_height, counts[i]
-            places[FACES * i + face] = (x, y, counts[i])
+            positions[FACES * i + face] = (x, y, counts[i])
             x += counts[i]
-    return [Patch(*places[k], MAP_WIDTH, y + row_height) for k in range(FACES * len(counts))]
+    return [Patch(*positions[k], MAP_WIDTH, y + row_height) for k in range(FACES * len(counts))]
 
 
 def texel_points(solid: Solid, count: int, inward: bool) -> tuple[Tensor, Tensor]:

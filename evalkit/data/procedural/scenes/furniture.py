@@ -81,13 +81,15 @@ def bookcase(scene: Scene, width: float, height: float, wood: Material, rng: Rng
     for i in range(boards):
         floor, free_height = 0.082 + i * spacing, spacing - 0.05
         filled = rng.uniform(0.55, 1.0) * (width - 0.06)
-        side = rng.sign()
+        books_side = rng.sign()
         material = materials.books(rng.integer(materials.BOOK_ROWS), free_height, rng.fork(f"row{i}"))
         scene.add_box(
-            (side * (width - 0.06 - filled) / 2, 0.13, floor + free_height / 2), (filled, 0.2, free_height), material
+            (books_side * (width - 0.06 - filled) / 2, 0.13, floor + free_height / 2),
+            (filled, 0.2, free_height),
+            material,
         )
         if width - filled > 0.3:
-            ornament(scene, (-side * (filled / 2 + 0.02), 0.17, floor), 0.75, rng)
+            ornament(scene, (-books_side * (filled / 2 + 0.02), 0.17, floor), 0.75, rng)
 
 
 def ornament(scene: Scene, base: tuple[float, float, float], scale: float, rng: Rng) -> None:

@@ -176,9 +176,9 @@ def make_room(rng: Rng) -> Scene:
     _add_shell(scene, rng.fork("shell"), palette, (width, depth, height))
     furnisher = Furnisher(scene, (0.0, 0.0, height / 2), CLEAR_BALL)
     walls = rng.shuffled(WALLS)
-    places = ((0.0, -depth / 2, 0.0, width), (width / 2, 0.0, math.pi / 2, depth),
+    positions = ((0.0, -depth / 2, 0.0, width), (width / 2, 0.0, math.pi / 2, depth),
               (0.0, depth / 2, math.pi, width), (-width / 2, 0.0, -math.pi / 2, depth))  # fmt: skip
-    for (name, make), (x, y, yaw, wall_width) in zip(walls, places, strict=True):
+    for (name, make), (x, y, yaw, wall_width) in zip(walls, positions, strict=True):
         furnisher.add(partial(make, rng=rng.fork(name), palette=palette, width=wall_width), x, y, yaw)
         if make is window_wall:
             scene.lights.append(_window_light(x, y, yaw))

@@ -31,7 +31,7 @@ class SequencePlan:
 def plan_sequence(world: WorldName, rng: Rng, length: int, motion: Motion = "path") -> SequencePlan:
     """Plan the sequence of ``length`` frames that the words of ``rng`` determine."""
     scene, path_rng = _MAKERS[world](rng.fork("scene")), rng.fork("path")
-    fov_deg = TURNTABLE_FOV_DEG if world == "turntable" else rng.fork("lens").uniform(54, 64)
+    fov_deg = TURNTABLE_FOV_DEG if world == "turntable" else rng.fork("lens").uniform(54, 64)  # the word is a seed
     w2c = _path(world, scene, path_rng, length)
     if motion == "pan":
         w2c = pan_path(rng.fork("pan"), length, w2c[length // 2])

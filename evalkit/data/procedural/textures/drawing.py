@@ -14,6 +14,7 @@ from evalkit.data.procedural.rng import Rng
 from evalkit.data.procedural.textures.motifs import book_row, picture, rug, window_view
 
 Array = NDArray[np.float64]
+# The words given to `Rng` are seeds: they stay as they are.
 
 
 def value_noise(rng: Rng, rows: int, columns: int, size: int) -> Array:
