@@ -8,9 +8,9 @@ import typer
 from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
-from evalkit.cli.console import console, progress_bar
 from evalkit.cli.tables import print_tables
 from evalkit.config.compose import compose_runs, with_controls
+from evalkit.console import console, progress_bar
 from evalkit.errors import Unsupported, UserError
 from evalkit.run.find import FoundRun
 from evalkit.run.prepare import Job, prepare
