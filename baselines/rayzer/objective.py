@@ -20,7 +20,6 @@ from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
 
 FEW_VIEWS_SHARE = 0.6  # share of the crop stage with the fewest views: cameras do not start to learn from many at once
-NOT_MEASURED = torch.tensor(torch.nan)
 
 
 class RayZerTrainee(Trainee):
@@ -58,7 +57,7 @@ class RayZerTrainee(Trainee):
         return {
             LOSS: self._with_all_weights(loss) if frozen else loss,
             "psnr": quality,
-            "rotation_error_deg": NOT_MEASURED,
+            "rotation_error_deg": loss.new_tensor(torch.nan),
         }
 
     def _crop_stage(self, frames: Tensor, views: int, rng: np.random.Generator) -> dict[str, Tensor]:
@@ -74,7 +73,7 @@ class RayZerTrainee(Trainee):
             rotation, translation = cameras.w2c[..., :3, :3], cameras.w2c[..., :3, 3]
             loss = (rotation - true).square().sum((-1, -2)).mean() + translation.square().sum(-1).mean()
             error_deg = rotation_angle_deg(rotation.detach() @ true.mT).mean()
-        return {LOSS: self._with_all_weights(loss), "psnr": NOT_MEASURED, "rotation_error_deg": error_deg}
+        return {LOSS: self._with_all_weights(loss), "psnr": loss.new_tensor(torch.nan), "rotation_error_deg": error_deg}
 
     def _with_all_weights(self, loss: Tensor) -> Tensor:
         """The loss plus zero times the weights it does not depend on: several devices wait for gradients of all."""

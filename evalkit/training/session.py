@@ -75,7 +75,7 @@ class TrainingSession:
 
 def trained_on(config: TrainingConfig) -> str:
     """What a card says about the training data: the dataset with its settings, and the number of clips."""
-    options = config.dataset.model_dump(mode="json", exclude={"name", "profile"})
+    options = config.dataset.model_dump(mode="json", exclude={"name"})
     settings = " ".join(f"{key}={value}" for key, value in options.items())
     return f"{config.dataset.name} {settings}, {config.recipe.steps * config.recipe.batch} clips"
 

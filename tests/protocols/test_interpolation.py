@@ -62,8 +62,8 @@ class RayCast:
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
         assert poses.cameras is not None
         w2c = poses.cameras.w2c @ scene[1][:, None]
-        views = [self.world.view(*each, self.resolution) for each in zip(scene[0], w2c, strict=True)]
-        return torch.stack([each.images for each in views])
+        views = [self.world.view(name, cameras, self.resolution) for name, cameras in zip(scene[0], w2c, strict=True)]
+        return torch.stack([frames.images for frames in views])
 
 
 @cache
@@ -88,7 +88,7 @@ def load(one: Interpolation) -> list[Loaded]:
 
 def summary(one: Interpolation, batch: Sequence[Loaded], method: Method) -> Summary:
     scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
-    heads = [{"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok"} for each in batch]
+    heads = [{"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok"} for loaded in batch]
     return one.summarise(table([h | s.row for h, s in zip(heads, scored, strict=True)]), lambda sample: {})
 
 
@@ -112,8 +112,8 @@ def odd_between_even(w2c: Tensor, mode: Mode, predicted: Tensor | None = None) -
 def test_between_exact_cameras_of_a_turntable_lies_the_exact_camera(mode: Mode) -> None:
     """Both paths are the circle; a straight line between the centres would miss it by the sagitta."""
     w2c = turntable(25)
-    true, found = odd_between_even(w2c, mode)
-    torch.testing.assert_close(found, true, rtol=0, atol=1e-5)
+    true, placed = odd_between_even(w2c, mode)
+    torch.testing.assert_close(placed, true, rtol=0, atol=1e-5)
     ends = camera_centres(w2c[:, ::2])
     chord = (ends[:, :-1] + ends[:, 1:]) / 2
     sagitta = (chord - camera_centres(true)).norm(dim=-1)
@@ -130,8 +130,8 @@ def test_on_a_turntable_the_sphere_forgives_what_the_geodesic_repeats() -> None:
     predicted[0, :, :3, 3] += noise
     off = {}
     for mode in Mode:
-        true, found = odd_between_even(w2c, mode, predicted)
-        off[mode] = float((camera_centres(found) - camera_centres(true)).norm(dim=-1).mean())
+        true, placed = odd_between_even(w2c, mode, predicted)
+        off[mode] = float((camera_centres(placed) - camera_centres(true)).norm(dim=-1).mean())
     assert off[Mode.SPHERE] < 0.5 * off[Mode.SE3]
 
 
@@ -155,31 +155,31 @@ def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
     context = motion_exp(0.8 * torch.randn(1, 2, 6, generator=random, dtype=torch.float64))
     target = motion_exp(0.3 * torch.randn(1, 1, 6, generator=random, dtype=torch.float64))
     left = torch.zeros(1, 1, dtype=torch.long)
-    found = float(PATHS[Mode.SE3].fraction(context, left, target))
+    fraction = float(PATHS[Mode.SE3].fraction(context, left, target))
     centres = camera_centres(context)[0]
     wide, grid = (centres[0] - centres[1]).norm(), torch.linspace(0, 1, 10001, dtype=torch.float64)
     path = interpolate_motion(context[0, 0].expand(10001, 4, 4), context[0, 1].expand(10001, 4, 4), grid)
     apart = (camera_centres(path) - camera_centres(target[0])).norm(dim=-1) / wide
     trace = (path[:, :3, :3] @ target[0, 0, :3, :3].mT).diagonal(dim1=-2, dim2=-1).sum(-1)
     distance = apart**2 + torch.acos((trace - 1) / 2) ** 2
-    assert found == pytest.approx(float(grid[distance.argmin()]), abs=1e-4)
+    assert fraction == pytest.approx(float(grid[distance.argmin()]), abs=1e-4)
 
 
 def test_a_camera_that_never_moved_has_a_path_of_one_point() -> None:
-    still = torch.eye(4, dtype=torch.float64).repeat(1, 3, 1, 1)
+    constant = torch.eye(4, dtype=torch.float64).repeat(1, 3, 1, 1)
     for mode in Mode:
-        true, found = odd_between_even(still, mode)
-        torch.testing.assert_close(found, true)
+        true, placed = odd_between_even(constant, mode)
+        torch.testing.assert_close(placed, true)
 
 
 @pytest.mark.parametrize("world", ["rooms", "orbits"])
 def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
     one = protocol(world)
-    found = summary(one, load(one), Warp(OPTIONS, "cpu"))
+    result = summary(one, load(one), Warp(OPTIONS, "cpu"))
     for metric in ("psnr", "ssim"):
-        assert found.metrics[metric].mean > found.metrics[f"copy_{metric}"].mean
-        reference = found.references["copying the nearest rendered view"]
-        assert reference[metric] == found.metrics[f"copy_{metric}"].mean
+        assert result.metrics[metric].mean > result.metrics[f"copy_{metric}"].mean
+        reference = result.references["copying the nearest rendered view"]
+        assert reference[metric] == result.metrics[f"copy_{metric}"].mean
 
 
 @pytest.mark.parametrize("mode", Mode)
@@ -188,8 +188,8 @@ def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None
     world = one.clips.dataset
     assert isinstance(world, ProceduralDataset)
     batch = load(one)
-    found = summary(one, batch, RayCast(world, 48)).metrics
-    assert found["psnr"].mean > 50 > 25 > found["copy_psnr"].mean
+    metrics = summary(one, batch, RayCast(world, 48)).metrics
+    assert metrics["psnr"].mean > 50 > 25 > metrics["copy_psnr"].mean
 
 
 def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
@@ -200,8 +200,8 @@ def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
     for i, loaded in enumerate(batch):  # a turntable turns at constant speed: nearest by azimuth is nearest in time
         clip, frames = loaded.sample.clips[0], loaded.frames[0]
         for t, number in enumerate(clip.target):
-            nearest = min(clip.context, key=lambda each, number=number: (abs(each - number), each))
-            gaps = sorted(abs(each - number) for each in clip.context)
+            nearest = min(clip.context, key=lambda view, number=number: (abs(view - number), view))
+            gaps = sorted(abs(view - number) for view in clip.context)
             if gaps[0] < gaps[1]:
                 view = frames.images[clip.numbers.index(nearest)]
                 assert (predicted[COPIES][i, t] - view).abs().mean() < 1e-4
@@ -243,8 +243,8 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
         one = protocol(mode=mode)
-        found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
-        assert found["psnr"].mean == found["copy_psnr"].mean
+        metrics = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
+        assert metrics["psnr"].mean == metrics["copy_psnr"].mean
 
 
 def planned(tmp_path: Path, target: list[int]) -> Sample:

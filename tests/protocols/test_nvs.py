@@ -15,18 +15,16 @@ from torch import Tensor
 from baselines.controls.copies import CopyTarget
 from baselines.saved.method import Saved, SavedOptions
 from evalkit.card import Need, TargetPose
-from evalkit.config.compose import compose_runs
 from evalkit.data.dataset import ClipShape, SequenceInfo
 from evalkit.errors import SampleError, UserError
 from evalkit.method import PoseCode, Scene
 from evalkit.pixels import Profile
 from evalkit.protocol import RENDERS, Loaded, Sample, Value
-from evalkit.run.session import Session
-from evalkit.run.prepare import prepare
 from protocols.nvs.options import NvsOptions
 from protocols.nvs.plan import NvsPlan
 from protocols.shared.clips import FALLBACK, Sampling, even_split
 from protocols.shared.windows import draw_window
+from tests.jobs import planned_job
 
 
 def pattern(n_context: int, n_target: int) -> str:
@@ -142,7 +140,7 @@ def test_a_short_sequence_is_planned_as_a_failure() -> None:
 def test_given_poses_hide_the_targets_pixels(tmp_path: Path) -> None:
     """A method that is handed cameras and copies target pixels all the same gets NaN, which fails its sample."""
     overrides = ["protocol=nvs", "baseline=copy_target", "protocol.resolution=64", "limit=1", f"out={tmp_path}"]
-    job = prepare(compose_runs(overrides)[0], Session())
+    job = planned_job(overrides)
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
     loaded = [Loaded(sample, (frames,))]
@@ -163,7 +161,7 @@ class BlackLeftHalf(CopyTarget):
 
 def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Path) -> None:
     overrides = ["protocol=nvs", "baseline=copy_target", "protocol.resolution=64", "protocol.metrics=[psnr,ssim]"]
-    job = prepare(compose_runs([*overrides, "limit=1", f"out={tmp_path}"])[0], Session())
+    job = planned_job([*overrides, "limit=1", f"out={tmp_path}"])
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
     loaded = [Loaded(sample, (frames,))]

@@ -12,31 +12,28 @@ import torch
 from torch import Tensor
 
 from evalkit.card import Card, PoseKind, TargetPose
-from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.index.released import evaluated_by_released_code
 from evalkit.method import PoseCode
 from evalkit.protocol import Better, Loaded
-from evalkit.run.prepare import Job, prepare
-from evalkit.run.session import Session
-from evalkit.run.execute import execute
 from evalkit.views import Views
 from protocols.shared.target_poses import Batch, encode
+from tests.jobs import TestJob, executed, planned_job
 
 FAST = ["protocol=nvs", "protocol.resolution=48", "dataset.length=33", "protocol.metrics=[psnr,ssim]"]
 
 
-def run(out: Path, *overrides: str) -> Job:
-    job = prepare(compose_runs([*FAST, f"out={out}", *overrides])[0], Session())
-    execute([job], lambda index, count: None)
+def run(out: Path, *overrides: str) -> TestJob:
+    job = planned_job([*FAST, f"out={out}", *overrides])
+    executed(job)
     return job
 
 
-def rows(job: Job) -> pd.DataFrame:
+def rows(job: TestJob) -> pd.DataFrame:
     return pd.read_parquet(job.folder.path / "rows.parquet")
 
 
-def summary(job: Job) -> dict[str, dict[str, dict[str, float]]]:
+def summary(job: TestJob) -> dict[str, dict[str, dict[str, float]]]:
     return json.loads((job.folder.path / "summary.json").read_text())  # type: ignore[no-any-return]
 
 
@@ -101,13 +98,13 @@ def test_a_scene_that_the_data_lack_is_refused_before_anything_is_computed(tmp_p
 def test_no_scene_of_the_real_lists_is_found_in_other_data(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALKIT_INDEX", str(shared / "index"))
     with pytest.raises(UserError, match="nothing can be scored: not in the dataset"):
-        prepare(compose_runs([*FAST, "baseline=static", "protocol.index=dl3dv-rayzer-even2"])[0], Session())
+        planned_job([*FAST, "baseline=static", "protocol.index=dl3dv-rayzer-even2"])
 
 
 def test_drop_last_scores_what_the_released_loaders_score(tmp_path: Path) -> None:
-    every = compose_runs([*FAST, "baseline=static", "dataset.count=21", f"out={tmp_path}"])
-    some = compose_runs([*FAST, "baseline=static", "dataset.count=21", f"out={tmp_path}", "protocol.drop_last=[4,4]"])
-    all_ids, ids = ([sample.id for sample in prepare(one[0], Session()).plan.samples] for one in (every, some))
+    every = [*FAST, "baseline=static", "dataset.count=21", f"out={tmp_path}"]
+    some = [*every, "protocol.drop_last=[4,4]"]
+    all_ids, ids = ([sample.id for sample in planned_job(one).plan.samples] for one in (every, some))
     assert ids == [all_ids[i] for i in evaluated_by_released_code(21, 4, 4)]
     assert len(ids) < len(all_ids)
 
@@ -126,7 +123,7 @@ class Witness:
 
 
 def a_clip(tmp_path: Path) -> Loaded:
-    job = prepare(compose_runs([*FAST, "baseline=static", "limit=1", f"out={tmp_path}"])[0], Session())
+    job = planned_job([*FAST, "baseline=static", "limit=1", f"out={tmp_path}"])
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
     return Loaded(sample, (frames,))
