@@ -125,10 +125,10 @@ def summary(one: Probe, method: Method, loaded: Sequence[Loaded], size: int = 4)
     rows, arrays = [], {}
     for batch in (loaded[i : i + size] for i in range(0, len(loaded), size)):
         scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
-        for loaded, outcome in zip(batch, scored, strict=True):
-            head = {"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok", "reason": ""}
+        for clip, outcome in zip(batch, scored, strict=True):
+            head = {"sample": clip.sample.id, "scenes": list(clip.sample.scenes), "status": "ok", "reason": ""}
             rows.append(head | outcome.row)
-            arrays[loaded.sample.id] = outcome.arrays
+            arrays[clip.sample.id] = outcome.arrays
     return one.summarise(table(rows), arrays.__getitem__)
 
 
