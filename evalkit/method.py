@@ -1,4 +1,4 @@
-"""What a method is: three batched calls and a card that says what it needs and what it saw."""
+"""What a method is: three batched calls, and a card that declares its needs and its training data."""
 
 from __future__ import annotations
 
@@ -14,22 +14,25 @@ from evalkit.views import Cameras, Views, cat_tensors, map_tensors, take_views
 __all__ = ["Card", "Method", "PoseCode", "PoseKind", "Scene", "TargetPose", "reference_of"]
 
 Code = TypeVar("Code", bound="PoseCode")
-Scene = Any  # opaque to everyone but the method that made it
+Scene = Any  # only the method that made it knows what it is
 
 
 @dataclass(frozen=True)
 class PoseCode:
-    """Poses in whatever form the method likes: a latent [B, V, D], cameras [B, V], or both.
+    """Poses of V views: latent vectors, cameras, or both.
 
-    ``features`` [B, V, F] are what the poses were read from, where a method has such; only probes look at them, and
-    they are never carried to another scene. Cameras are relative to the reference view (`reference_of`), whose w2c is
-    the identity; that makes a pose of clip A, used in scene B, compose on B's reference without further ado.
+    Args:
+        latent: [B, V, D].
+        cameras: [B, V], relative to the reference view (`reference_of`), whose w2c is the identity. So a pose of clip A
+            that is used in scene B is relative to B's reference view.
+        features: [B, V, F], from which the method computed the poses. Only probes read them; they are never transferred
+            to another scene.
     """
 
     latent: Tensor | None = None
     cameras: Cameras | None = None
     features: Tensor | None = None
-    per_clip: ClassVar[frozenset[str]] = frozenset()  # fields of a subclass that hold one entry a clip, not a view
+    per_clip: ClassVar[frozenset[str]] = frozenset()  # fields of a subclass with one entry per clip, not per view
 
     def take(self, positions: Tensor) -> Self:
         """Return the poses of the views at ``positions`` [B, K]."""
@@ -45,7 +48,7 @@ class PoseCode:
         return cat_tensors(codes, dim, codes[0].per_clip if dim else ())
 
     def carried(self) -> PoseCode:
-        """Return what is carried to another scene: poses alone, since that scene has intrinsics of its own."""
+        """Return what is transferred to another scene: poses alone, because that scene has its own intrinsics."""
         return PoseCode(self.latent, None if self.cameras is None else Cameras(self.cameras.w2c, None))
 
 
@@ -56,8 +59,13 @@ class Method(Protocol):
     card: Card
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
-        """Estimate a pose for each of the V views of ``views`` [B, V]; ``context`` [B, C] are the positions
-        of the context views, the others are targets. The reference is ``reference_of(context)``."""
+        """Estimate the poses of all views.
+
+        Args:
+            views: [B, V].
+            context: positions of the context views [B, C]; the other views are targets. The reference view is
+                ``reference_of(context)``.
+        """
         ...
 
     def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
@@ -70,5 +78,5 @@ class Method(Protocol):
 
 
 def reference_of(context: Tensor) -> Tensor:
-    """The reference view of each sample: the middle one of its context positions [B, C] -> [B]."""
+    """Return the reference view of each sample: the middle one of its context positions, [B, C] -> [B]."""
     return context[:, context.shape[1] // 2]

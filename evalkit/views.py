@@ -1,6 +1,6 @@
-"""Frames, Views, Cameras: what a dataset hands out and what a method is allowed to see.
+"""Frames, Views, Cameras: what a dataset returns and what a method receives.
 
-Conventions, here and everywhere (docs/conventions.md): OpenCV camera axes (x right, y down, z forward),
+Conventions everywhere (docs/conventions.md): OpenCV camera axes (x right, y down, z forward),
 ``w2c`` is a 4x4 matrix that takes world points to camera points, pixel centres lie at +0.5, images are
 float32 in [0, 1] as [..., 3, H, W], depth is the z coordinate in the camera (``inf`` where a ray meets
 nothing), intrinsics are 3x3 in pixels.
@@ -26,14 +26,14 @@ Record = TypeVar("Record", bound=Any)  # a dataclass
 class Cameras:
     """Pinhole cameras: ``w2c`` [..., 4, 4] (OpenCV) and ``intrinsics`` [..., 3, 3] in pixels.
 
-    ``intrinsics`` is None where only the pose is meant, as in a pose that is carried to another scene.
+    ``intrinsics`` is None where only the pose matters, as in a pose that is transferred to another scene.
     """
 
     w2c: Tensor
     intrinsics: Tensor | None
 
     def __getitem__(self, index: object) -> Cameras:
-        """Index the leading dimensions of both tensors alike."""
+        """Index the leading dimensions of both tensors."""
         return Cameras(self.w2c[index], None if self.intrinsics is None else self.intrinsics[index])  # type: ignore[index]
 
     def to(self, device: torch.device | str) -> Cameras:
@@ -45,14 +45,19 @@ class Cameras:
 class Frames:
     """Frames of one sequence, with all that the dataset knows about them.
 
-    images [V, 3, H, W]; numbers: their positions in the sequence; cameras [V]; depth [V, H, W] in the unit
-    of the cameras' translation.
+    Args:
+        images: [V, 3, H, W] in [0, 1].
+        numbers: frame numbers, which are positions in the sequence.
+        cameras: [V].
+        depth: [V, H, W], in the unit of the cameras' translation.
+        mask: [V, H, W] bool, true on the object.
     """
 
     images: Tensor
     numbers: tuple[int, ...]
     cameras: Cameras | None = None
     depth: Tensor | None = None
+    mask: Tensor | None = None
 
     def take(self, positions: Sequence[int]) -> Frames:
         """Return the frames at these positions (not frame numbers), in this order."""
@@ -62,16 +67,22 @@ class Frames:
             tuple(self.numbers[i] for i in index),
             None if self.cameras is None else self.cameras[index],
             None if self.depth is None else self.depth[index],
+            None if self.mask is None else self.mask[index],
         )
 
 
 @dataclass(frozen=True)
 class Views:
-    """A batch of views as a method sees them: images, and only what its card declares it needs.
+    """A batch of views as a method receives it: images, and of the rest only what its card declares as needs.
 
-    images [B, V, 3, H, W] (NaN where the protocol hides a target's pixels, so that using them shows);
-    sample_ids: B strings, the only admissible seed of randomness; w2c [B, V, 4, 4];
-    intrinsics [B, V, 3, 3]; depth [B, V, H, W]; frame_numbers [B, V].
+    Args:
+        images: [B, V, 3, H, W] in [0, 1]. NaN where the protocol hides the pixels of a target: a method that uses them
+            returns NaN.
+        sample_ids: B strings. Random numbers of a method may depend on them and on nothing else.
+        w2c: [B, V, 4, 4].
+        intrinsics: [B, V, 3, 3], in pixels.
+        depth: [B, V, H, W].
+        frame_numbers: [B, V].
     """
 
     images: Tensor
@@ -85,16 +96,16 @@ class Views:
     def of(
         clips: Sequence[Frames], sample_ids: Sequence[str], needs: frozenset[Need], device: torch.device | str
     ) -> Views:
-        """Stack clips of equal length and size, keeping of each only what is in ``needs``.
+        """Stack clips of equal length and size into a batch that has only what is in ``needs``.
 
-        Raises ValueError where a need is not in the data; runs check that before they start.
+        Raises ValueError where the frames lack a need; runs check that before they start.
         """
 
         def stack(need: Need, parts: list[Tensor | None]) -> Tensor | None:
             if need not in needs:
                 return None
             if any(part is None for part in parts):
-                raise ValueError(f"the method needs {need}, which these frames do not carry")
+                raise ValueError(f"the method needs {need}, which these frames do not have")
             return torch.stack([part for part in parts if part is not None]).to(device)
 
         cameras = [clip.cameras for clip in clips]
@@ -131,13 +142,16 @@ class Views:
 
 
 def take_views(values: Tensor, positions: Tensor) -> Tensor:
-    """Pick ``positions`` [B, K] along dimension 1 of ``values`` [B, V, ...], giving [B, K, ...]."""
+    """Return ``values`` [B, V, ...] at ``positions`` [B, K] of dimension 1: [B, K, ...]."""
     rows = torch.arange(values.shape[0], device=values.device)[:, None]
     return values[rows, positions.to(values.device)]
 
 
 def map_tensors(record: Record, change: Callable[[Tensor], Tensor], kept: Collection[str] = ()) -> Record:
-    """Return a copy of a dataclass with every tensor in it, also in nested dataclasses, changed; not those ``kept``."""
+    """Return a copy of a dataclass in which ``change`` was applied to all tensors, also those of nested dataclasses.
+
+    Fields whose names are in ``kept`` are not changed.
+    """
 
     def changed(value: Any) -> Any:
         if isinstance(value, Tensor):
@@ -149,9 +163,10 @@ def map_tensors(record: Record, change: Callable[[Tensor], Tensor], kept: Collec
 
 
 def cat_tensors(records: Sequence[Record], dim: int, kept: Collection[str] = ()) -> Record:
-    """Return a copy of the first of several like dataclasses, its tensors, but those ``kept``, joined with the others'.
+    """Concatenate the tensors of several dataclasses of one kind along a dimension, also in nested dataclasses.
 
-    Raises ValueError where one has a tensor that another lacks.
+    Fields whose names are in ``kept``, and values that are not tensors, are taken from the first. Raises ValueError
+    where one has a tensor that another lacks.
     """
 
     def joined(name: str) -> Any:
@@ -161,7 +176,7 @@ def cat_tensors(records: Sequence[Record], dim: int, kept: Collection[str] = ())
         if all(is_dataclass(value) for value in values):
             return cat_tensors(values, dim)
         if any(isinstance(value, Tensor) or is_dataclass(value) for value in values):
-            raise ValueError(f"{name} is there in some of the parts only")
+            raise ValueError(f"only some of the parts have {name}")
         return values[0]
 
     first = records[0]

@@ -1,4 +1,4 @@
-"""`evalkit weights`: which networks metrics and oracles need, which are here, how to get the others, how to convert."""
+"""`evalkit weights`: list, download and verify the networks of metrics and oracles; convert released weights."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ import typer
 if TYPE_CHECKING:
     from evalkit.weights.catalogue import Weights
 
-weights_app = typer.Typer(help="Networks that metrics need: list, download, verify.", no_args_is_help=True)
-Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="All without.")]
+weights_app = typer.Typer(
+    help="Networks of metrics and oracles: list, download, verify; convert released weights.", no_args_is_help=True
+)
+Names = Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="Default: all.")]
 
 
 @weights_app.command("list")
 def list_() -> None:
-    """Say what each network is for, its size and licence, and whether it is here (unchecked)."""
+    """List the networks: purpose, size, licence, and the path where they lie on this machine (digest not checked)."""
     from rich.table import Table
 
     from evalkit.weights.catalogue import CATALOGUE
     from evalkit.weights.store import candidate
 
-    table = Table("name", "for", "MB", "licence", "sha256", "here", box=None, pad_edge=False)
+    table = Table("name", "for", "MB", "licence", "sha256", "path", box=None, pad_edge=False)
     for weights in CATALOGUE.values():
         path = candidate(weights)
         size = f"{weights.bytes / 1e6:.2f}"
@@ -35,16 +37,16 @@ def list_() -> None:
 def pull(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names from `evalkit weights list`.")],
 ) -> None:
-    """Download into the cache; an interrupted download goes on, and nothing unverified is kept."""
+    """Download into the cache. An interrupted download is resumed; a file with a wrong digest is not kept."""
     from evalkit.weights.catalogue import find
 
-    for weights in [find(name) for name in names]:  # a mistyped name is found before the first download
+    for weights in [find(name) for name in names]:  # refuse a mistyped name before the first download
         _line(f"{weights.name}: {_pull(weights)}")
 
 
 @weights_app.command()
 def verify(names: Names = None) -> None:
-    """Check the digests of the networks that are here; exit code 2 if one is wrong, or named and absent."""
+    """Check the digests of the networks on this machine. Exit code 2 if one is wrong, or if a named one is absent."""
     from evalkit.weights.catalogue import CATALOGUE, find
     from evalkit.weights.store import candidate, flaw, folders
 
@@ -63,31 +65,37 @@ def verify(names: Names = None) -> None:
 
 @weights_app.command()
 def convert(
-    baseline: Annotated[str, typer.Argument(help="Whose weights, such as xfactor.")],
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where its authors' checkpoint lies.")],
-    views: Annotated[int, typer.Option(min=1, help="Context views it was trained with; XFactor's have 1 or 5.")],
-    out: Annotated[Path | None, typer.Option(help="File to write; BASELINE.safetensors without.")] = None,
+    baseline: Annotated[str, typer.Argument(help="Name of the baseline, such as xfactor.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder with the checkpoint of its authors.")],
+    views: Annotated[
+        int, typer.Option(min=1, help="Context views that the checkpoint was trained with; XFactor's have 1 or 5.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="File to write; default: BASELINE.safetensors.")] = None,
 ) -> None:
-    """Turn a checkpoint as its authors released it into a file that `baseline.weights=FILE` takes."""
+    """Convert a checkpoint, as its authors released it, into a file for `baseline.weights=FILE`."""
     from evalkit.errors import UserError
-    from evalkit.registry import Group, load
+    from evalkit.registry import Group, implementation, load
+    from evalkit.weights.convert import converts_weights
 
-    method, file = load(Group.BASELINE, baseline), out or Path(f"{baseline}.safetensors")
-    if not hasattr(method, "convert"):
-        raise UserError(f"weights of '{baseline}' are not converted; those of these are: {', '.join(_convertible())}")
+    method, file = implementation(load(Group.BASELINE, baseline)), out or Path(f"{baseline}.safetensors")
+    if not converts_weights(method):
+        convertible = ", ".join(_convertible())
+        raise UserError(f"weights of '{baseline}' cannot be converted; baselines that convert weights: {convertible}")
     method.convert(folder, file, views)
     _line(f"{file}: written; type `evalkit run baseline={baseline} baseline.weights={file}`")
 
 
 def _convertible() -> list[str]:
+    """Names of the installed baselines whose released weights can be converted."""
     from evalkit.errors import UserError
-    from evalkit.registry import Group, load, names
+    from evalkit.registry import Group, implementation, load, names
+    from evalkit.weights.convert import converts_weights
 
-    able = []
+    convertible = []
     for name in names(Group.BASELINE):
-        with suppress(UserError):  # one whose packages are not installed
-            able += [name] if hasattr(load(Group.BASELINE, name), "convert") else []
-    return able
+        with suppress(UserError):  # its packages are not installed
+            convertible += [name] if converts_weights(implementation(load(Group.BASELINE, name))) else []
+    return convertible
 
 
 def _verdict(name: str, path: Path | None, problem: str | None) -> str:

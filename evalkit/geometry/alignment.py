@@ -7,18 +7,24 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-# The second-largest spread of the centres over the largest: below, they lie on a line as far as anyone can tell,
-# and the rotation about that line would be made up.
-_LEAST_SPREAD = 1e-4
+# Smallest ratio of the second-largest to the largest spread of the centres. Below it they lie on a line within rounding
+# errors, and any rotation about that line would fit.
+_MIN_SPREAD = 1e-4
 
 
 class DegenerateAlignment(ValueError):
-    """The centres do not determine a similarity: fewer than three, coincident, or on a line."""
+    """The centres do not determine a similarity: there are fewer than three, or they coincide or lie on a line."""
 
 
 @dataclass(frozen=True)
 class Similarity:
-    """x -> scale * rotation @ x + translation: scale [...] > 0, rotation [..., 3, 3], translation [..., 3]."""
+    """The map x -> scale * rotation @ x + translation.
+
+    Args:
+        scale: [...], positive.
+        rotation: [..., 3, 3], without reflection.
+        translation: [..., 3].
+    """
 
     scale: Tensor
     rotation: Tensor
@@ -30,11 +36,18 @@ class Similarity:
 
 
 def align_centres(source: Tensor, target: Tensor) -> Similarity:
-    """The similarity that takes ``source`` centres to ``target`` [..., N, 3] with the least squared error.
+    """Return the similarity that maps ``source`` to ``target`` centres with the least squared error.
 
-    Closed form of Umeyama (PAMI 1991, eqs. 40-42). The rotation is proper and the scale positive: a trajectory that
-    is mirrored or runs backwards is not explained away. Computed in float64. Raises DegenerateAlignment where any
-    item of the batch does not determine the answer.
+    The scale is positive and there is no reflection: a mirrored or reversed trajectory keeps its error. Computed in
+    float64.
+
+    Args:
+        source, target: camera centres [..., N, 3], N >= 3.
+
+    Raises:
+        DegenerateAlignment: where the centres of any item of the batch do not determine the similarity.
+
+    Source: Umeyama, PAMI 1991, eqs. 40-42 (closed form).
     """
     if source.shape != target.shape or source.ndim < 2 or source.shape[-1] != 3:
         raise ValueError(f"centres must both be [..., N, 3], got {list(source.shape)} and {list(target.shape)}")
@@ -42,25 +55,25 @@ def align_centres(source: Tensor, target: Tensor) -> Similarity:
         raise DegenerateAlignment(f"a similarity needs at least 3 camera centres, got {source.shape[-2]}")
     source, target = source.double(), target.double()
     source_mean, target_mean = source.mean(-2), target.mean(-2)
-    centred, aim = source - source_mean[..., None, :], target - target_mean[..., None, :]
-    _refuse_degenerate(centred, source_mean, "source")
-    _refuse_degenerate(aim, target_mean, "target")
-    left, singular, right_t = torch.linalg.svd(aim.mT @ centred)  # eq. 38, up to 1/N
-    if not (singular[..., 1] > _LEAST_SPREAD**2 * singular[..., 0]).all():
-        raise DegenerateAlignment("the camera centres of source and target have nothing to do with each other")
+    source_offsets, target_offsets = source - source_mean[..., None, :], target - target_mean[..., None, :]
+    _refuse_degenerate(source_offsets, source_mean, "source")
+    _refuse_degenerate(target_offsets, target_mean, "target")
+    left, singular, right_t = torch.linalg.svd(target_offsets.mT @ source_offsets)  # eq. 38, up to 1/N
+    if not (singular[..., 1] > _MIN_SPREAD**2 * singular[..., 0]).all():
+        raise DegenerateAlignment("the camera centres of source and target are not correlated")
     signs = torch.ones_like(singular)
     signs[..., 2] = torch.linalg.det(left @ right_t).sign()
     rotation = left @ (signs[..., None] * right_t)  # eq. 40
-    scale = (singular * signs).sum(-1) / centred.square().sum((-2, -1))  # eq. 42
-    moved = scale[..., None] * (rotation @ source_mean[..., None]).squeeze(-1)
-    return Similarity(scale, rotation, target_mean - moved)  # eq. 41
+    scale = (singular * signs).sum(-1) / source_offsets.square().sum((-2, -1))  # eq. 42
+    mapped_mean = scale[..., None] * (rotation @ source_mean[..., None]).squeeze(-1)
+    return Similarity(scale, rotation, target_mean - mapped_mean)  # eq. 41
 
 
-def _refuse_degenerate(centred: Tensor, mean: Tensor, which: str) -> None:
-    if not centred.isfinite().all():
+def _refuse_degenerate(offsets: Tensor, mean: Tensor, which: str) -> None:
+    if not offsets.isfinite().all():
         raise DegenerateAlignment(f"the {which} camera centres are not finite")
-    spread = torch.linalg.svdvals(centred)
+    spread = torch.linalg.svdvals(offsets)
     if not (spread[..., 0] > 1e-12 * mean.norm(dim=-1)).all():
         raise DegenerateAlignment(f"the {which} camera centres coincide")
-    if not (spread[..., 1] > _LEAST_SPREAD * spread[..., 0]).all():
-        raise DegenerateAlignment(f"the {which} camera centres lie on a line: no rotation about it is better")
+    if not (spread[..., 1] > _MIN_SPREAD * spread[..., 0]).all():
+        raise DegenerateAlignment(f"the {which} camera centres lie on a line: the rotation about it is not determined")

@@ -1,8 +1,8 @@
-"""Pixels with depth, seen from elsewhere: unprojection, projection, visibility and forward warping.
+"""Pixels with depth in another view: visibility and forward warping.
 
-Depth is z in the camera, ``inf`` where a ray meets nothing: such a pixel is a point at infinity and moves with
-the rotation alone. Everything here rests on one line: a pixel u (homogeneous) of depth z lies, in another view,
-at q = K' R K^-1 u + K' t / z, and its depth there is z q_z. That line is finite for infinite z.
+Depth is z in camera axes, ``inf`` where a ray meets nothing: such a pixel is a point at infinity and moves with the
+rotation alone. All functions use one formula: a homogeneous pixel u of depth z lies, in another view, at
+q = K' R K^-1 u + K' t / z, and its depth there is z q_z. The formula is finite for infinite z.
 """
 
 from __future__ import annotations
@@ -11,40 +11,31 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
-from evalkit.geometry.rays import pixel_grid, world_rays
+from evalkit.geometry.rays import pixel_grid
 from evalkit.geometry.se3 import invert
 from evalkit.views import Cameras
 
-# sums of weights and colours are kept as whole multiples of this, so that no order of adding changes a bit
+# sums of weights and colours are whole multiples of this, so that the order of additions changes no bit
 _QUANTUM = 2.0**-32
-_HIDING = 0.1  # a splat that covers less of a pixel does not hide what lies behind: outlines would grow
+_MIN_OCCLUDING_SHARE = 0.1  # a splat that covers less of a pixel does not occlude: outlines would grow
 _SPLATS_AT_ONCE = 1 << 22
-
-
-def unproject(depth: Tensor, intrinsics: Tensor, w2c: Tensor) -> Tensor:
-    """World points [..., H, W, 3] of pixels of depth [..., H, W]; not finite where the depth is not."""
-    origin, directions = world_rays(w2c, intrinsics, depth.shape[-2], depth.shape[-1])
-    return origin[..., None, None, :] + depth[..., None] * directions
-
-
-def project(points: Tensor, w2c: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
-    """Pixel coordinates [..., N, 2] and depths z [..., N] of world points [..., N, 3].
-
-    The centre of the top left pixel is (0.5, 0.5). Points with z <= 0 lie behind the camera.
-    """
-    camera = points @ w2c[..., :3, :3].mT + w2c[..., None, :3, 3]
-    image = camera @ intrinsics.mT
-    return image[..., :2] / image[..., 2:], camera[..., 2]
 
 
 def visibility(
     target_depth: Tensor, target: Cameras, context_depth: Tensor, context: Cameras, rel_tolerance: float = 0.02
 ) -> Tensor:
-    """Whether at least one context view sees the surface at each target pixel, bool [..., T, H, W].
+    """Return which target pixels show a surface that is visible in at least one context view, bool [..., T, H, W].
 
-    target_depth [..., T, H, W]; context_depth [..., C, H', W']. A view sees the point if it projects into the
-    image, in front, and its depth there lies within the depths of the four nearest pixels, give or take
-    ``rel_tolerance``. Background (infinite depth) is seen where one of those four is background.
+    A point is visible in a view if it lies in front of the camera and inside the image, and its depth there lies
+    between the depths of the four nearest pixels, with a relative tolerance. Background (infinite depth) is visible
+    where one of those four pixels is background.
+
+    Args:
+        target_depth: [..., T, H, W].
+        target: cameras [..., T].
+        context_depth: [..., C, H', W'].
+        context: cameras [..., C].
+        rel_tolerance: relative tolerance of depths.
     """
     height, width = context_depth.shape[-2:]
     x, y, z = _move(target_depth[..., None, :, :], *_pixel_motion(_crossed(target, -3), _crossed(context, -4)))
@@ -66,14 +57,25 @@ def visibility(
 def forward_splat(
     images: Tensor, depth: Tensor, context: Cameras, target: Cameras, rel_tolerance: float = 0.02
 ) -> tuple[Tensor, Tensor]:
-    """Move every context pixel to where it lies in each target view; nearest surfaces win.
+    """Warp context pixels into target views; the nearest surface is shown.
 
-    images [B, C, 3, H, W] in [0, 1], depth [B, C, H, W], context cameras [B, C], target cameras [B, T] of the same
-    image size; returns images [B, T, 3, H, W], black where nothing fell, and a mask [B, T, H, W] of where something
-    did (`fill_holes` does the rest). A pixel is spread over its four neighbours by bilinear weights; all within
-    ``rel_tolerance`` of the nearest depth is averaged. A surface magnified up to twice stays without cracks.
-    Sums are integers: bit for bit the same on one device whatever the batch, the order, or the threads; where a
-    gradient with respect to the target cameras is asked for they are not. It flows through the bilinear weights.
+    A pixel is spread over its four neighbours by bilinear weights. All colours whose depth is within ``rel_tolerance``
+    of the nearest depth are averaged. A surface magnified up to twice has no cracks.
+
+    Sums are integers, so that results are bit-identical on one device whatever the batch, order or threads. They
+    are floating-point sums where gradients with respect to the target cameras are needed; gradients flow through the
+    bilinear weights.
+
+    Args:
+        images: [B, C, 3, H, W] in [0, 1].
+        depth: [B, C, H, W].
+        context: cameras [B, C].
+        target: cameras [B, T], for images of the same size.
+        rel_tolerance: relative tolerance of depths.
+
+    Returns:
+        Images [B, T, 3, H, W], black where no pixel was warped to, and a mask [B, T, H, W], true where one was.
+        `fill_holes` fills the rest.
     """
     height, width = depth.shape[-2:]
     matrix, offset = _pixel_motion(_crossed(context, -4), _crossed(target, -3))  # [B, T, C, ...]
@@ -81,16 +83,22 @@ def forward_splat(
     colours = (images.movedim(2, 1).flatten(2) / _QUANTUM).double()  # [B, 3, C H W]
     source = torch.arange(batch, device=depth.device).repeat_interleave(targets)
     step = max(1, _SPLATS_AT_ONCE // (views * height * width))
-    pieces = zip(
-        *(torch.split(each, step) for each in (source, matrix.flatten(0, 1), offset.flatten(0, 1))), strict=True
-    )
-    parts = [_splat(colours[b], depth[b], m, o, rel_tolerance) for b, m, o in pieces]
-    rendered, hit = (torch.cat(each).view(batch, targets, *each[0].shape[1:]) for each in zip(*parts, strict=True))
+    inputs = (source, matrix.flatten(0, 1), offset.flatten(0, 1))
+    chunks = zip(*(torch.split(tensor, step) for tensor in inputs), strict=True)
+    parts = [_splat(colours[b], depth[b], m, o, rel_tolerance) for b, m, o in chunks]
+    rendered, hit = (torch.cat(part).view(batch, targets, *part[0].shape[1:]) for part in zip(*parts, strict=True))
     return rendered.to(images.dtype), hit
 
 
 def _splat(colours: Tensor, depth: Tensor, matrix: Tensor, offset: Tensor, tolerance: float) -> tuple[Tensor, Tensor]:
-    """Splat N scenes: colours [N, 3, P] in quanta, depth [N, C, H, W] with C H W = P; to [N, 3, H, W] and a mask."""
+    """Splat N scenes; returns images [N, 3, H, W] and a mask [N, H, W].
+
+    Args:
+        colours: [N, 3, C H W], in units of `_QUANTUM`.
+        depth: [N, C, H, W].
+        matrix, offset: see `_pixel_motion`, [N, C, 3, 3] and [N, C, 3].
+        tolerance: relative tolerance of depths.
+    """
     height, width = depth.shape[-2:]
     x, y, z = _move(depth, matrix, offset)
     z = z.flatten(1).detach()
@@ -98,15 +106,15 @@ def _splat(colours: Tensor, depth: Tensor, matrix: Tensor, offset: Tensor, toler
     corners = _corners(x.flatten(1), y.flatten(1), z > 0, height, width)
     nearest = torch.full((len(depth), height * width), torch.inf, dtype=z.dtype, device=z.device)
     for to, share in corners:
-        nearest.scatter_reduce_(1, to, torch.where(share > _HIDING, z, torch.inf), "amin")
-    kind = torch.int64 if exact else torch.float64
-    sums = torch.zeros((4, len(depth), height * width), dtype=kind, device=z.device)
+        nearest.scatter_reduce_(1, to, torch.where(share > _MIN_OCCLUDING_SHARE, z, torch.inf), "amin")
+    dtype = torch.int64 if exact else torch.float64
+    sums = torch.zeros((4, len(depth), height * width), dtype=dtype, device=z.device)
     for to, share in corners:
-        front = nearest.gather(1, to)  # infinite where all that fell is faint: then all of it counts
+        front = nearest.gather(1, to)  # infinite where all shares are small: then all of them count
         share = torch.where(((z - front).abs() <= tolerance * front) | front.isinf(), share, 0.0).double()
         for channel in range(3):
-            light = share * colours[:, channel]
-            sums[channel].scatter_add_(1, to, light.round().long() if exact else light)
+            weighted = share * colours[:, channel]
+            sums[channel].scatter_add_(1, to, weighted.round().long() if exact else weighted)
         weight = share / _QUANTUM
         sums[3].scatter_add_(1, to, weight.round().long() if exact else weight)
     total = sums[3]
@@ -115,7 +123,10 @@ def _splat(colours: Tensor, depth: Tensor, matrix: Tensor, offset: Tensor, toler
 
 
 def _corners(x: Tensor, y: Tensor, in_front: Tensor, height: int, width: int) -> list[tuple[Tensor, Tensor]]:
-    """The four pixels around each place: their index in the image and bilinear share, 0 where there is no pixel."""
+    """Return the four pixels around each position: index in the flattened image, and bilinear share.
+
+    The share is 0 for pixels outside the image and for points behind the camera.
+    """
     left, top = (x - 0.5).floor(), (y - 0.5).floor()
     right_share, bottom_share = x - 0.5 - left, y - 0.5 - top
     corners = []
@@ -127,10 +138,12 @@ def _corners(x: Tensor, y: Tensor, in_front: Tensor, height: int, width: int) ->
 
 
 def fill_holes(images: Tensor, mask: Tensor) -> Tensor:
-    """Fill what ``mask`` [..., H, W] leaves out of images [..., 3, H, W] with colours from around it.
+    """Fill the pixels of images [..., 3, H, W] where ``mask`` [..., H, W] is false with colours from around them.
 
-    Push-pull (Gortler et al. 1996): halve the resolution, averaging what is known, until everything is; then go
-    back up and take each hole's colour from the level below. Known pixels stay as they are; grey if none is known.
+    Push-pull: halve the resolution, averaging known pixels, until all are known; then go back up and take the colour of
+    a hole from the coarser level. Known pixels do not change. An image without any known pixel becomes grey.
+
+    Source: Gortler et al., The Lumigraph, 1996.
     """
     known = mask.reshape(-1, 1, *mask.shape[-2:])
     flat = torch.where(known, images.reshape(-1, *images.shape[-3:]), 0.0)
@@ -156,32 +169,32 @@ def _crossed(cameras: Cameras, dim: int) -> Cameras:
 
 
 def _pixel_motion(source: Cameras, target: Cameras) -> tuple[Tensor, Tensor]:
-    """K' R K^-1 [..., 3, 3] and K' t [..., 3] in float64: what takes pixels of one view to another."""
+    """Return K' R K^-1 [..., 3, 3] and K' t [..., 3] in float64: the map from pixels of one view to another."""
     assert source.intrinsics is not None and target.intrinsics is not None
     motion = target.w2c.double() @ invert(source.w2c.double())
-    to_pixels = target.intrinsics.double()
-    matrix = to_pixels @ motion[..., :3, :3] @ torch.linalg.inv(source.intrinsics.double())
-    return matrix, (to_pixels @ motion[..., :3, 3:]).squeeze(-1)
+    intrinsics = target.intrinsics.double()
+    matrix = intrinsics @ motion[..., :3, :3] @ torch.linalg.inv(source.intrinsics.double())
+    return matrix, (intrinsics @ motion[..., :3, 3:]).squeeze(-1)
 
 
 def _move(depth: Tensor, matrix: Tensor, offset: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Where the pixels of depth [..., H, W] lie in another view: x, y and depth there, each [..., H, W].
+    """Return x, y and depth in another view of the pixels of depth [..., H, W]; three tensors [..., H, W].
 
-    Written out by element, since a matrix product may round differently with the size of the batch.
+    Written out by element: a matrix product may round differently for another batch size.
     """
-    grid = pixel_grid(depth.shape[-2], depth.shape[-1], depth)
+    pixels = pixel_grid(depth.shape[-2], depth.shape[-1], depth)
     matrix, offset = matrix.to(depth.dtype)[..., None, None], offset.to(depth.dtype)[..., None, None]
-    closeness = 1 / depth
+    inverse_depth = 1 / depth
     x, y, scale = (
-        matrix[..., k, 0, :, :] * grid[..., 0]
-        + (matrix[..., k, 1, :, :] * grid[..., 1] + matrix[..., k, 2, :, :])
-        + offset[..., k, :, :] * closeness
+        matrix[..., k, 0, :, :] * pixels[..., 0]
+        + (matrix[..., k, 1, :, :] * pixels[..., 1] + matrix[..., k, 2, :, :])
+        + offset[..., k, :, :] * inverse_depth
         for k in range(3)
     )
     return x / scale, y / scale, depth * scale
 
 
 def _pixel(column: Tensor, row: Tensor, height: int, width: int) -> Tensor:
-    """Index of a pixel in the flattened image, the nearest one for places outside."""
+    """Return the index of a pixel in the flattened image; of the nearest pixel for positions outside."""
     inside = row.nan_to_num(0).clamp(0, height - 1) * width + column.nan_to_num(0).clamp(0, width - 1)
     return inside.long()

@@ -1,4 +1,4 @@
-"""What every metric of image pairs asks of its input."""
+"""Checks of the inputs of image metrics."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def check_pair(pred: Tensor, target: Tensor) -> None:
 
 
 def refuse_nan(values: Tensor) -> Tensor:
-    """Raise ValueError where one of the numbers [N], one an image, is NaN: sums carry a NaN pixel along."""
+    """Return ``values`` [N], one per image; raise ValueError where one is NaN, because a pixel of that image is."""
     bad = values.isnan().nonzero().flatten().tolist()
     if bad:
         raise ValueError(f"NaN pixels in pred or target of images {bad[:8]} of the batch")

@@ -1,7 +1,7 @@
-"""How far two sets of features lie apart as distributions: Frechet distance (FID), kernel distance (KID).
+"""Distances between the distributions of two sets of features: Frechet distance (FID), kernel distance (KID).
 
-Features are [N, D], one row an image, on any device; everything is computed in float64 there. What the numbers mean
-depends on the network that made the features and on how images were resized for it: `evalkit.metrics.inception`.
+Features are [N, D], one row per image, on any device; everything is computed in float64 on that device. The numbers
+depend on the network that computed the features and on how images were resized for it: `evalkit.metrics.inception`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,14 @@ _BLOCK = 2048  # rows of a kernel matrix at a time
 
 @dataclass(frozen=True)
 class Gaussian:
-    """Mean [D] and scatter [D, D] (sum of outer products of deviations) of ``count`` features, in float64.
+    """Mean and scatter of features, in float64. Memory does not depend on the number of features.
 
-    Memory does not depend on how many features were seen; `merge` joins batches or shards in any order
-    (Chan et al. 1979), with results that differ by rounding only.
+    `merge` joins batches or shards in any order; results differ by rounding only (Chan et al. 1979).
+
+    Args:
+        count: number of features.
+        mean: [D].
+        scatter: sum of outer products of deviations from the mean [D, D].
     """
 
     count: int
@@ -29,13 +33,13 @@ class Gaussian:
 
     @classmethod
     def empty(cls, dimension: int, device: torch.device | str = "cpu") -> Gaussian:
-        """Of no features: what a stream starts with."""
+        """Return the Gaussian of no features, the start of a stream."""
         zero = torch.zeros(dimension, dimension, dtype=torch.float64, device=device)
         return cls(0, zero[0].clone(), zero)
 
     @classmethod
     def of(cls, features: Tensor) -> Gaussian:
-        """Of features [N, D], N >= 1. Raises ValueError for other shapes and for NaN.
+        """Return the Gaussian of features [N, D], N >= 1. Raises ValueError for other shapes and for NaN.
 
         >>> Gaussian.of(torch.tensor([[0.0, 1.0], [2.0, 1.0]])).cov.tolist()
         [[2.0, 0.0], [0.0, 0.0]]
@@ -46,7 +50,7 @@ class Gaussian:
         return cls(len(features), mean, deviation.mT @ deviation)
 
     def merge(self, other: Gaussian) -> Gaussian:
-        """Of both sets together."""
+        """Return the Gaussian of both sets together."""
         count = max(self.count + other.count, 1)
         shift = other.mean - self.mean
         mean = self.mean + shift * (other.count / count)
@@ -55,18 +59,25 @@ class Gaussian:
 
     @property
     def cov(self) -> Tensor:
-        """Sample covariance [D, D], divided by count - 1 as in numpy. Raises ValueError for fewer than 2 features."""
+        """Sample covariance [D, D], divided by count - 1. Raises ValueError for fewer than 2 features."""
         if self.count < 2:
             raise ValueError(f"a covariance needs at least 2 features, got {self.count}")
         return self.scatter / (self.count - 1)
 
 
 def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tensor) -> Tensor:
-    """Frechet distance of two Gaussians, means [D] and covariances [D, D] -> float64 scalar (Heusel et al. 2017).
+    """Return the Frechet distance of two Gaussians, float64 scalar (Heusel et al. 2017).
 
-    |mean_a - mean_b|^2 + tr(cov_a + cov_b - 2 (cov_a cov_b)^1/2). The square root is never formed: its trace is the
-    sum of the square roots of the eigenvalues of F' cov_b F with F F' = cov_a, which is symmetric, so that singular
-    covariances need no special care. Equal to clean-fid to 1e-3. Raises ValueError for shapes that do not fit.
+    |mean_a - mean_b|^2 + tr(cov_a + cov_b - 2 (cov_a cov_b)^1/2). The matrix root is not computed: its trace is the sum
+    of the square roots of the eigenvalues of F' cov_b F with F F' = cov_a. That matrix is symmetric, so that singular
+    covariances are no special case. Equal to clean-fid to 1e-3.
+
+    Args:
+        mean_a, mean_b: [D].
+        cov_a, cov_b: [D, D].
+
+    Raises:
+        ValueError: for shapes that do not fit.
 
     >>> one, eye = torch.ones(4), torch.eye(4)
     >>> frechet_distance(0 * one, eye, 3 * one, 4 * eye).item()  # 4 * 3^2 + 4 * (1 - 2)^2
@@ -83,13 +94,13 @@ def frechet_distance(mean_a: Tensor, cov_a: Tensor, mean_b: Tensor, cov_b: Tenso
 
 
 def frechet_from_features(features_a: Tensor, features_b: Tensor) -> Tensor:
-    """Frechet distance of the Gaussians of two sets [N, D] and [M, D] -> float64 scalar; at least 2 features each.
+    """Return the Frechet distance of two sets of features [N, D] and [M, D], float64 scalar; N, M >= 2.
 
-    With fewer features than dimensions in one of them no covariance is formed: with deviations X and Y, the trace of
-    the root of X'X Y'Y is the sum of the singular values of X Y', a matrix of only [N, M].
+    Where one set has fewer features than dimensions, no covariance is computed: with deviations X and Y, the trace of
+    the root of X'X Y'Y is the sum of the singular values of X Y', which is only [N, M].
 
-    The distance of two samples of one distribution is not 0: it falls as 1/N. Compare with a real-vs-real floor at
-    the same N, or use `kernel_distance`.
+    The distance of two samples of one distribution is not 0: it falls as 1/N. Compare with the distance of two sets of
+    real images at the same N, or use `kernel_distance`.
     """
     a, b = _checked_pair(features_a, features_b)
     if min(len(a), len(b)) < 2:
@@ -106,10 +117,10 @@ def frechet_from_features(features_a: Tensor, features_b: Tensor) -> Tensor:
 def kernel_distance(
     features_a: Tensor, features_b: Tensor, subsets: int = 100, subset_size: int = 1000, seed: int = 0
 ) -> Tensor:
-    """KID of features [N, D] and [M, D]: mean of `mmd2` over random subsets of equal size -> float64 scalar.
+    """Return the KID of features [N, D] and [M, D]: the mean of `mmd2` over random subsets, float64 scalar.
 
-    Subsets have min(N, M, subset_size) rows of each set, drawn without replacement by `draw_subsets`, the rule and
-    the defaults of clean-fid. Unbiased: 0 on average for equal distributions whatever N, and hence often negative.
+    A subset has min(N, M, subset_size) rows of each set, drawn without replacement: rule and defaults of clean-fid.
+    Unbiased: 0 on average for equal distributions whatever N, and therefore often negative.
     """
     size = min(len(features_a), len(features_b), subset_size)
     indices_a, indices_b = draw_subsets((len(features_a), len(features_b)), subsets, size, seed)
@@ -117,25 +128,32 @@ def kernel_distance(
 
 
 def draw_subsets(counts: tuple[int, int], subsets: int, size: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Rows of both sets for each subset, [subsets, size] each; the same on every device."""
-    random = np.random.default_rng(seed)
-    drawn = [[random.choice(count, size, replace=False) for count in counts] for _ in range(subsets)]
+    """Draw the rows of both sets for all subsets, two tensors [subsets, size]; the same on every device."""
+    rng = np.random.default_rng(seed)
+    drawn = [[rng.choice(count, size, replace=False) for count in counts] for _ in range(subsets)]
     a, b = (torch.from_numpy(np.stack(rows)) for rows in zip(*drawn, strict=True))
     return a, b
 
 
 def mean_mmd2(features_a: Tensor, features_b: Tensor, indices_a: Tensor, indices_b: Tensor) -> Tensor:
-    """Mean of `mmd2` over given subsets, rows [S, m] and [S, n] of features [N, D] and [M, D] -> float64 scalar."""
+    """Return the mean of `mmd2` over S subsets, float64 scalar.
+
+    Args:
+        features_a, features_b: [N, D] and [M, D].
+        indices_a, indices_b: rows of the subsets, [S, m] and [S, n].
+    """
     a, b = _checked_pair(features_a, features_b)
     pairs = zip(indices_a.to(a.device), indices_b.to(b.device), strict=True)
     return torch.stack([mmd2(a[rows_a], b[rows_b]) for rows_a, rows_b in pairs]).mean()
 
 
 def mmd2(features_a: Tensor, features_b: Tensor) -> Tensor:
-    """Unbiased squared maximum mean discrepancy of [N, D] and [M, D] -> float64 scalar (Gretton et al. 2012, eq. 3).
+    """Return the unbiased squared maximum mean discrepancy of features [N, D] and [M, D], float64 scalar.
 
-    Kernel (x.y / D + 1)^3 of Binkowski et al. 2018. Pairs of a feature with itself are left out, so that the value
-    can be negative. Raises ValueError for fewer than 2 features.
+    Kernel (x.y / D + 1)^3. Pairs of a feature with itself are left out, so that the value can be negative. Raises
+    ValueError for fewer than 2 features.
+
+    Source: Gretton et al. 2012, eq. 3; Binkowski et al. 2018 (kernel).
 
     >>> a = torch.tensor([[0.0], [1.0]])
     >>> mmd2(a, a).item()  # 1 + 1 - 2 (1 + 1 + 1 + 8) / 4
@@ -158,7 +176,7 @@ def _cubic(products: Tensor, dimension: int) -> Tensor:
 
 
 def _factor(cov: Tensor) -> Tensor:
-    """F with F F' = cov: Cholesky's, or where cov is singular, from its eigenvectors, which takes ten times longer."""
+    """Return F with F F' = cov: Cholesky factor, or from eigenvectors where cov is singular (ten times slower)."""
     factor: Tensor
     factor, failed = torch.linalg.cholesky_ex(cov)
     if failed:
@@ -168,13 +186,16 @@ def _factor(cov: Tensor) -> Tensor:
 
 
 def _root(eigenvalues: Tensor) -> Tensor:
-    """Square roots, where what is below rounding counts as 0: the root of 1e-16 would be 1e-8, times D."""
+    """Return square roots of eigenvalues [D]; those below rounding error count as 0.
+
+    The root of 1e-16 would be 1e-8, and D of them would be added.
+    """
     noise = eigenvalues.abs().max() * len(eigenvalues) * torch.finfo(eigenvalues.dtype).eps
     return torch.where(eigenvalues > noise, eigenvalues, 0.0).sqrt()
 
 
 def _distance(mean_a: Tensor, trace_a: Tensor, mean_b: Tensor, trace_b: Tensor, trace: Tensor) -> Tensor:
-    """Never below 0, where rounding would put the distance of equal sets."""
+    """Return the Frechet distance from its parts; not below 0, where rounding would put that of equal sets."""
     return ((mean_a - mean_b).square().sum() + trace_a + trace_b - 2 * trace).clamp_min(0)
 
 

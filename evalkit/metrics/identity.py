@@ -1,7 +1,8 @@
-"""Which scene a render shows: paired scene identity, since FID cannot catch a renderer that returns A's frames.
+"""Scene identity: which of two scenes a render shows, by the nearest real frame.
 
-Frames of A and of B are drawn from one data set, so copied frames of A are distributed exactly as frames of B are. But
-each is nearer to its own scene's frames than to the other's.
+FID cannot expose a method that returns frames of clip A instead of rendering the scene of clip B: both clips are from
+one data set, so that their frames have the same distribution. But a frame is nearer to frames of its own scene than to
+those of the other.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ _COLOUR_BINS, _DIRECTION_BINS = 8, 8
 
 
 def shows_own_scene(renders: Tensor, own: Tensor, other: Tensor) -> Tensor:
-    """Whether each render [N, D] is nearer to a frame of its own scene [M, D] than to any of the other's [K, D].
+    """Return which renders are nearer to a frame of their own scene than to any frame of the other, bool [N].
 
-    Features in, bool [N] out; Euclidean distance to the nearest frame, a tie counts as the other's.
+    Euclidean distance to the nearest frame; a tie counts for the other scene.
+
+    Args:
+        renders, own, other: features [N, D], [M, D] and [K, D].
 
     >>> shows_own_scene(torch.tensor([[0.0], [1.0]]), torch.tensor([[0.2]]), torch.tensor([[1.0]])).tolist()
     [True, False]
@@ -30,15 +34,16 @@ def shows_own_scene(renders: Tensor, own: Tensor, other: Tensor) -> Tensor:
 
 
 def features(images: Tensor, feature: Feature) -> Tensor:
-    """Features of images [N, 3, H, W] in [0, 1] -> [N, D]. Raises MissingWeights where a network is not here."""
+    """Return features [N, D] of images [N, 3, H, W] in [0, 1]. Raises MissingWeights where a network is missing."""
     return _FEATURES[feature](images)
 
 
 def histogram_features(images: Tensor) -> Tensor:
-    """Colours and edges of images [N, 3, H, W] in [0, 1] -> float64 [N, 536], Euclidean distance = Hellinger's x 2.
+    """Return square roots of histograms of images [N, 3, H, W] in [0, 1] -> float64 [N, 536].
 
-    The square root of a joint histogram of colours, 8 levels a channel (Swain and Ballard 1991), shared linearly
-    between neighbouring bins, and of the directions of brightness gradients, weighted by their strength.
+    A joint histogram of colours, 8 bins per channel with linear weights for neighbouring bins (Swain and Ballard 1991),
+    and one of the directions of brightness gradients, weighted by their strength. Because of the square roots,
+    Euclidean distances are proportional to Hellinger distances.
     """
     return torch.cat([_root(_colours(images.double())), _root(_directions(images.double()))], dim=1)
 
@@ -48,10 +53,10 @@ def _root(histogram: Tensor) -> Tensor:
 
 
 def _colours(images: Tensor) -> Tensor:
-    """Joint histogram [N, 512]: each pixel is shared by the eight bins around its colour."""
-    place = images.clamp(0, 1).flatten(2) * (_COLOUR_BINS - 1)  # [N, 3, P]
-    below = place.floor().clamp_max(_COLOUR_BINS - 2)
-    above = place - below
+    """Return the joint histogram of colours [N, 512]; a pixel is divided between the eight nearest bins."""
+    level = images.clamp(0, 1).flatten(2) * (_COLOUR_BINS - 1)  # [N, 3, P]
+    below = level.floor().clamp_max(_COLOUR_BINS - 2)
+    above = level - below
     histogram = images.new_zeros(len(images), _COLOUR_BINS**3)
     for corner in torch.cartesian_prod(*[torch.arange(2, device=images.device)] * 3):
         share = torch.where(corner[:, None] == 1, above, 1 - above).prod(1)
@@ -62,14 +67,14 @@ def _colours(images: Tensor) -> Tensor:
 
 
 def _directions(images: Tensor) -> Tensor:
-    """Histogram [N, 24] of the directions of gradients, one octave of scale after another."""
+    """Return histograms of the directions of gradients [N, 24], at three scales that differ by a factor of 2."""
     grey, histograms = images.mean(1, keepdim=True), []
     for _ in range(3):
         across = grey[..., 1:-1, 2:] - grey[..., 1:-1, :-2]
         down = grey[..., 2:, 1:-1] - grey[..., :-2, 1:-1]
         strength = (across.square() + down.square()).sqrt().flatten(1)
-        turn = (torch.atan2(down, across).flatten(1) / (2 * torch.pi) % 1.0) * _DIRECTION_BINS
-        below, share = turn.floor(), turn - turn.floor()
+        direction = (torch.atan2(down, across).flatten(1) / (2 * torch.pi) % 1.0) * _DIRECTION_BINS
+        below, share = direction.floor(), direction - direction.floor()
         histogram = images.new_zeros(len(images), _DIRECTION_BINS)
         histogram.scatter_add_(1, below.long() % _DIRECTION_BINS, strength * (1 - share))
         histogram.scatter_add_(1, (below.long() + 1) % _DIRECTION_BINS, strength * share)

@@ -1,9 +1,9 @@
-"""How close two images are, pixel by pixel: PSNR and SSIM, one value an image.
+"""PSNR and SSIM: one value per image.
 
-All metrics take images [N, 3, H, W] in [0, 1] on any device and return float64 [N] there. A value does not
-depend on the other images of its batch. A NaN pixel is an error, never a score: targets that a protocol hides are
-NaN, and must not be compared by accident. What published code does otherwise is an argument here and has a name in
-`evalkit.metrics.named`.
+All metrics take images [N, 3, H, W] in [0, 1] on any device and return float64 [N] on that device. A value does not
+depend on the other images of its batch. A NaN pixel raises an error: the targets that a protocol hides are NaN and must
+not be compared by accident. Where published code computes something else, it is an argument here and a metric with a
+name of its own in `evalkit.metrics.catalogue`.
 """
 
 from __future__ import annotations
@@ -18,24 +18,23 @@ from torch.nn.functional import pad
 
 from evalkit.metrics.checks import check_pair, refuse_nan
 
-Rounding = Literal["floor", "round"]
+Rounding = Literal["floor", "round", "half_even"]
 Over = Literal["mask", "all"]
 Covariance = Literal["sample", "population"]
 Border = Literal["crop", "reflect", "mirror", "zeros"]
 
 _TAPS = 11
 _BORDER = _TAPS // 2
-_TILE_HEIGHT, _TILE_WIDTH = 31, 62  # output pixels; with _CHUNK images a tile's maps stay in the cache of a core
+_TILE_HEIGHT, _TILE_WIDTH = 31, 62  # output pixels; with _CHUNK images the maps of a tile fit into the cache of a core
 _CHUNK = 4  # images at a time on the CPU
 _COVARIANCE = {"sample": _TAPS**2 / (_TAPS**2 - 1), "population": 1.0}
 _ADDED_BEFORE_FLOOR = {"floor": 0.0, "round": 0.5}
 
 
 def mse(pred: Tensor, target: Tensor) -> Tensor:
-    """Mean squared error of [N, 3, H, W] -> [N], both clamped to [0, 1]; the mean is over C, H, W of each image.
+    """Return the mean squared error over C, H, W of images [N, 3, H, W], both clamped to [0, 1] -> [N].
 
-    Pooled PSNR is -10 log10 of its mean over all images, never more than the mean of their PSNRs. Raises as `psnr`
-    does.
+    Pooled PSNR is -10 log10 of its mean over all images; it is at most the mean of their PSNRs. Raises as `psnr`.
 
     >>> both = mse(torch.tensor([0.6, 0.51]).reshape(2, 1, 1, 1).expand(2, 3, 8, 8), torch.full((2, 3, 8, 8), 0.5))
     >>> (-10 * both.log10()).mean().round(decimals=4).item(), (-10 * both.mean().log10()).round(decimals=4).item()
@@ -46,11 +45,15 @@ def mse(pred: Tensor, target: Tensor) -> Tensor:
 
 
 def psnr(pred: Tensor, target: Tensor, min_mse: float = 0.0) -> Tensor:
-    """Peak signal-to-noise ratio in dB, -10 log10(MSE), of [N, 3, H, W] -> [N].
+    """Return the peak signal-to-noise ratio in dB, -10 log10(MSE), of images [N, 3, H, W] -> [N]; see `mse`.
 
-    Both images are clamped to [0, 1]; the mean is over C, H, W of each image. Identical images give ``inf``
-    unless the error has a floor: 1e-8 in E-RayZer's code, 1e-10 in WildRayZer's, none in RayZer's, LVSM's and
-    pixelSplat's. Raises ValueError on shapes that differ, integer images, and NaN.
+    Args:
+        pred, target: images [N, 3, H, W]; both are clamped to [0, 1].
+        min_mse: smallest mean squared error; without it identical images give ``inf``. 1e-8 in E-RayZer's code, 1e-10
+            in WildRayZer's, 0 in RayZer's, LVSM's and pixelSplat's.
+
+    Raises:
+        ValueError: for shapes that differ, integer images, and NaN.
 
     >>> psnr(torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.6)).round(decimals=4).tolist()
     [20.0]
@@ -59,11 +62,16 @@ def psnr(pred: Tensor, target: Tensor, min_mse: float = 0.0) -> Tensor:
 
 
 def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0, over: Over = "mask") -> Tensor:
-    """PSNR over the pixels where ``mask`` [N, H, W] (bool) holds, [N]; NaN for an image whose mask is empty.
+    """Return the PSNR over the pixels where ``mask`` is true, [N]; NaN for an image whose mask is empty.
 
-    Pixels outside the mask do not count, whatever they hold. ``over="all"`` divides the error inside by all pixels, as
-    code does that sets the background equal in both images: higher by -10 log10 of the mask's share, so that a small
-    object looks good. Otherwise as `psnr`.
+    Otherwise as `psnr`.
+
+    Args:
+        pred, target: images [N, 3, H, W]. Pixels outside the mask do not count, whatever their value.
+        mask: bool [N, H, W].
+        min_mse: as in `psnr`.
+        over: "mask" divides the squared error by the pixels of the mask. "all" divides it by all pixels, as code does
+            that makes the background equal in both images: higher by -10 log10 of the mask's share of the image.
     """
     check_pair(pred, target)
     if mask.dtype != torch.bool or mask.shape != (pred.shape[0], *pred.shape[2:]):
@@ -78,20 +86,30 @@ def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0
 
 
 def quantised(images: Tensor, rounding: Rounding) -> Tensor:
-    """Images as they are read back from 8-bit PNGs: clamped to [0, 1], in steps of 1/255; any shape, NaN stays NaN.
+    """Return images of any shape as they are read back from 8-bit PNGs: clamped to [0, 1], in steps of 1/255.
 
     ``floor`` is ``(255 x).astype(uint8)`` (pixelSplat, RayZer's pictures), ``round`` is torchvision's ``save_image``.
-    Images that come from 8 bits do not change. With errors that are independent of the rounding, MSE grows by
-    1 / (3 255^2) and 1 / (12 255^2).
+    Images that come from 8 bits do not change; NaN stays NaN. Where errors are independent of the rounding, the mean
+    squared error grows by 1 / (3 255^2) with ``floor`` and by 1 / (12 255^2) with ``round``.
 
     >>> (255 * quantised(torch.tensor([-1.0, 0.7 / 255, 1.2 / 255, 2.0]), "round")).tolist()
     [0.0, 1.0, 1.0, 255.0]
     """
-    return (255 * _wide(images).clamp(0, 1) + _ADDED_BEFORE_FLOOR[rounding]).floor() / 255
+    return levels(images, rounding) / 255
+
+
+def levels(images: Tensor, rounding: Rounding) -> Tensor:
+    """Return the 8-bit levels, whole numbers 0 to 255 as floats, of images in [0, 1] of any shape; NaN stays NaN.
+
+    ``floor`` and ``round`` as in `quantised`; ``half_even`` as ``torch.round`` and numpy, which differ from ``round``
+    where a value lies exactly between two levels.
+    """
+    scaled = 255 * _wide(images).clamp(0, 1)
+    return scaled.round() if rounding == "half_even" else (scaled + _ADDED_BEFORE_FLOOR[rounding]).floor()
 
 
 def psnr_of_saved(pred: Tensor, target: Tensor, rounding: Rounding, min_mse: float = 0.0) -> Tensor:
-    """PSNR of renders that were saved as 8-bit PNGs and read back, see `quantised`; otherwise as `psnr`.
+    """Return the PSNR of renders that were saved as 8-bit PNGs and read back, see `quantised`; otherwise as `psnr`.
 
     Only renders are quantised: targets come from 8 bits and would not change.
     """
@@ -99,14 +117,23 @@ def psnr_of_saved(pred: Tensor, target: Tensor, rounding: Rounding, min_mse: flo
 
 
 def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border: Border = "crop") -> Tensor:
-    """Structural similarity in [-1, 1] of [N, 3, H, W] -> [N] (Wang et al. 2004, eq. 13).
+    """Return the structural similarity in [-1, 1] of images [N, 3, H, W] -> [N].
 
-    Gaussian window of 11 taps, sigma 1.5; data range 1; mean over channels. Images are not clamped. As it stands it
-    is scikit-image's ``structural_similarity(..., gaussian_weights=True, win_size=11, channel_axis=0, data_range=1)``
-    to 1e-6, which RayZer, LVSM and pixelSplat use: covariances times 121/120 (``sample``), and no padding is ever seen
-    because 5 pixels on each side are left out (``crop``). The other borders average over the whole image: ``reflect``
-    pads with the edge pixel repeated (scikit-image's full map), ``mirror`` without (torchmetrics), ``zeros`` with
-    black (pytorch_ssim). Raises ValueError as `psnr` does, and for images smaller than 11 pixels.
+    Gaussian window of 11 taps, sigma 1.5; data range 1; mean over channels. Images are not clamped. The defaults equal
+    scikit-image's ``structural_similarity(..., gaussian_weights=True, win_size=11, channel_axis=0, data_range=1)`` to
+    1e-6, which RayZer, LVSM and pixelSplat use.
+
+    Args:
+        pred, target: images [N, 3, H, W], at least 11x11 pixels.
+        covariance: "sample" multiplies covariances by 121/120; "population" does not.
+        border: "crop" leaves out 5 pixels on each side, so that no padding is used. The others average over the whole
+            image: "reflect" pads with the edge pixel repeated (scikit-image's full map), "mirror" pads without
+            repeating it (torchmetrics), "zeros" pads with black (pytorch_ssim).
+
+    Raises:
+        ValueError: as `psnr`, and for images smaller than 11 pixels.
+
+    Source: Wang et al. 2004, eq. 13.
 
     >>> image = torch.linspace(0, 1, 3 * 16 * 16).reshape(1, 3, 16, 16)
     >>> ssim(image, image).tolist()
@@ -119,17 +146,18 @@ def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border
 
 
 def _ssim_of_chunk(factor: float, border: Border, pred: Tensor, target: Tensor) -> Tensor:
-    """Sum the SSIM map tile by tile, then divide; the last tiles start early and count only what is new.
+    """Return the mean of the SSIM map, [n] of images [n, 3, H, W], summed tile by tile.
 
-    float64 because E[s^2] - E[s]^2 cancels: in float32 it would move near-constant images by 1e-5.
+    The last tile of a row or column overlaps the one before; pixels already counted are left out. In float64, because
+    E[s^2] - E[s]^2 cancels: float32 would change near-constant images by 1e-5.
     """
     count, channels = pred.shape[:2]
     a, b = (_padded(images, border).flatten(0, 1).movedim(0, 1) for images in (pred, target))  # [H, N C, W]
     height, width = a.shape[0] - 2 * _BORDER, a.shape[2] - 2 * _BORDER
     tall, wide = min(_TILE_HEIGHT, height), min(_TILE_WIDTH, width)
     down, across = _window(tall, a.device).mT.contiguous(), _window(wide, a.device)
-    maps = down.new_empty(tall + 2 * _BORDER, 4, count * channels, wide + 2 * _BORDER)  # one for all tiles:
-    filtered = down.new_empty(tall * 4 * count * channels, wide)  # fresh memory costs more than the arithmetic
+    maps = down.new_empty(tall + 2 * _BORDER, 4, count * channels, wide + 2 * _BORDER)  # allocated once:
+    filtered = down.new_empty(tall * 4 * count * channels, wide)  # allocation costs more than the arithmetic
     total = down.new_zeros(count * channels)
     for row in range(0, height, tall):
         for column in range(0, width, wide):
@@ -154,7 +182,7 @@ def _sum_and_difference(a: Tensor, b: Tensor, maps: Tensor) -> None:
 
 
 def _padded(images: Tensor, border: Border) -> Tensor:
-    """Images [N, C, H, W] with as much around them as the window is cut by at the edges."""
+    """Return images [N, C, H, W] padded by 5 pixels on each side, or unchanged where the border is cropped."""
     if border == "crop":
         return images
     if border != "reflect":
@@ -164,13 +192,13 @@ def _padded(images: Tensor, border: Border) -> Tensor:
 
 
 def _reflected(size: int, device: torch.device) -> Tensor:
-    """Indices ... 1 0 | 0 1 ... size-1 | size-1 ...; torch's own "reflect" does not repeat the edge."""
+    """Return indices ... 1 0 | 0 1 ... size-1 | size-1 ...; torch's own "reflect" does not repeat the edge."""
     index = torch.arange(-_BORDER, size + _BORDER, device=device)
     return torch.minimum(torch.maximum(index, -1 - index), 2 * size - 1 - index)
 
 
 def _similarity(filtered: Tensor, factor: float) -> Tensor:
-    """SSIM [H, M, W] from the filtered maps [H, 4, M, W], which are overwritten."""
+    """Return SSIM [H, M, W] from the filtered maps [H, 4, M, W], which are overwritten."""
     mean_s, mean_d, var_s, var_d = filtered.unbind(1)
     filtered[:, :2].square_()
     filtered[:, 2:].sub_(filtered[:, :2]).mul_(factor)
@@ -179,7 +207,7 @@ def _similarity(filtered: Tensor, factor: float) -> Tensor:
 
 
 def _window(size: int, device: torch.device) -> Tensor:
-    """Band matrix [size + 10, size]: multiplying by it filters with the Gaussian, valid positions only."""
+    """Return the band matrix [size + 10, size] that filters with the Gaussian, valid positions only."""
     taps = torch.exp(-0.5 * ((torch.arange(_TAPS, dtype=torch.float64, device=device) - _BORDER) / 1.5) ** 2)
     offset = torch.arange(size + 2 * _BORDER, device=device)[:, None] - torch.arange(size, device=device)
     inside = (offset >= 0) & (offset < _TAPS)
@@ -199,9 +227,9 @@ def _decibel(error: Tensor, min_mse: float) -> Tensor:
 
 
 def _by_chunks(function: Callable[[Tensor, Tensor], Tensor], pred: Tensor, target: Tensor) -> Tensor:
-    """Apply a function of images [n, 3, H, W] -> [n] to a few at a time, and refuse NaN results.
+    """Apply a function of images [n, 3, H, W] -> [n] to a few images at a time, and refuse NaN results.
 
-    A NaN pixel makes the result NaN, so looking at one number an image is enough.
+    A NaN pixel makes the result of its image NaN, so that one check per image is enough.
     """
     size = _CHUNK if pred.device.type == "cpu" else 32 * _CHUNK
     parts = zip(torch.split(pred, size), torch.split(target, size), strict=True)
@@ -209,5 +237,5 @@ def _by_chunks(function: Callable[[Tensor, Tensor], Tensor], pred: Tensor, targe
 
 
 def _wide(images: Tensor) -> Tensor:
-    """At least float32: half precision has no room for a squared difference."""
+    """Return images in at least float32: half precision is too coarse for a squared difference."""
     return images if images.dtype == torch.float64 else images.float()

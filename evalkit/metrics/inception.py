@@ -1,7 +1,7 @@
-"""Features for FID and KID, as clean-fid makes them: resize to 299 without rounding, then Inception of 2015-12-05.
+"""Features for FID and KID as in clean-fid: resize to 299 without rounding, then Inception of 2015-12-05.
 
-The network is the one of TensorFlow's release that FID was defined with (Heusel et al. 2017), in its PyTorch port of
-pytorch-fid, which differs from torchvision's: averages leave out the padding, and the last block takes a maximum.
+FID was defined with this network of TensorFlow's release (Heusel et al. 2017). Its PyTorch port is that of pytorch-fid.
+It differs from torchvision's Inception: average pooling leaves out the padding, and the last block has a max pooling.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _E = (
     "branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3a",
     "branch3x3dbl_1 branch3x3dbl_2 branch3x3dbl_3b",
 )
-# name of a block -> what its branches do one after another; the stem has one branch of one convolution
+# name of a block -> its branches, each a sequence of layers; the stem has one branch of one convolution
 _BLOCKS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("Mixed_5b", "Mixed_5c", "Mixed_5d"), _A),
     "Mixed_6a": _B,
@@ -54,7 +54,7 @@ _UNPADDED = _HALVING | {"Conv2d_2a_3x3", "Conv2d_4a_3x3"}
 
 
 def inception_features(images: Tensor) -> Tensor:
-    """Features of images [N, 3, H, W], uint8 or float in [0, 1] -> float32 [N, 2048], on the images' device.
+    """Return features of images [N, 3, H, W], uint8 or float in [0, 1] -> float32 [N, 2048], on the images' device.
 
     Raises MissingWeights where the network is not on this machine.
     """
@@ -63,28 +63,30 @@ def inception_features(images: Tensor) -> Tensor:
 
 
 def resize_299(images: Tensor) -> Tensor:
-    """Images [N, 3, H, W], uint8 or float in [0, 1] -> float32 [N, 3, 299, 299] in [0, 255].
+    """Resize images [N, 3, H, W], uint8 or float in [0, 1] -> float32 [N, 3, 299, 299] in [0, 255].
 
-    clean-fid's resizing: Pillow's antialiased bicubic filter on each channel in floating point, cut to [0, 255] but
-    not rounded to whole levels (Parmar et al. 2022). Floats are not rounded before either; clean-fid reads PNGs.
+    As clean-fid: Pillow's antialiased bicubic filter in floating point, clamped to [0, 255] but not rounded to whole
+    levels (Parmar et al. 2022). Float images are not rounded before resizing, whereas clean-fid reads 8-bit PNGs.
     """
     if images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(f"images must be [N, 3, H, W], got {list(images.shape)}")
     levels = images.double() if images.dtype == torch.uint8 else 255 * images.double()
     down, across = (_bicubic(length, images.device) for length in images.shape[-2:])
-    wide = (levels.float().double() @ across.mT).float().double()  # Pillow keeps single precision between its passes
+    wide = (
+        (levels.float().double() @ across.mT).float().double()
+    )  # Pillow stores single precision between its two passes
     return (down @ wide).float().clamp(0, 255)
 
 
 class Inception:
-    """The network up to its average pooling, from weights named as torchvision names them."""
+    """The network up to its last average pooling; ``weights`` are named as in torchvision."""
 
     def __init__(self, weights: Mapping[str, Tensor], device: torch.device) -> None:
         names = [name.removesuffix(".conv.weight") for name in weights if name.endswith(".conv.weight")]
         self._filters = {name: tuple(part.to(device) for part in _folded(weights, name)) for name in names}
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images [N, 3, 299, 299] in [0, 255] -> features [N, 2048]."""
+        """Return features [N, 2048] of images [N, 3, 299, 299] in [0, 255]."""
         with torch.no_grad(), cudnn.flags(enabled=True, allow_tf32=False):
             maps = (images.float() - 128) / 128
             for step in _STEM:
@@ -112,7 +114,7 @@ class Inception:
 
 
 def _folded(weights: Mapping[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
-    """A convolution and the normalisation after it as one filter and bias."""
+    """Return a convolution and the batch normalisation after it as one filter and bias."""
     scale, offset, mean, variance = (
         weights[f"{name}.bn.{part}"].double() for part in ("weight", "bias", "running_mean", "running_var")
     )
@@ -127,7 +129,7 @@ def _network(device: torch.device) -> Inception:
 
 
 def _bicubic(length: int, device: torch.device) -> Tensor:
-    """Matrix [299, length] of Pillow's bicubic filter (a = -1/2), widened where it makes images smaller."""
+    """Return the matrix [299, length] of Pillow's bicubic filter (a = -1/2), widened where images are reduced."""
     scale = length / SIZE
     width = max(scale, 1.0)
     centre = (torch.arange(SIZE, dtype=torch.float64, device=device) + 0.5) * scale

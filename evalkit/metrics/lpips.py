@@ -19,25 +19,32 @@ from evalkit.weights.store import load
 Net = Literal["vgg", "alex", "squeeze"]
 Precision = Literal["float32", "bfloat16"]
 
-_SMALLEST = 32  # pixels; below, AlexNet's last pooling has nothing left
-_CPU_PIXELS, _GPU_PIXELS = 4 * 256**2, 64 * 256**2  # of the pairs that go through a network together
+_SMALLEST = 32  # pixels; smaller images leave nothing for AlexNet's last pooling
+_CPU_PIXELS, _GPU_PIXELS = 4 * 256**2, 64 * 256**2  # of the pairs in one batch
 _BACKBONES = {"vgg": "vgg16", "alex": "alexnet", "squeeze": "squeezenet1_1"}  # names of their weights
 _TAPS = {"vgg": (3, 8, 15, 22, 29), "alex": (1, 4, 7, 9, 11), "squeeze": (1, 4, 7, 9, 10, 11, 12)}
 
 
 def lpips(pred: Tensor, target: Tensor, net: Net, precision: Precision = "float32") -> Tensor:
-    """LPIPS v0.1 of images [N, 3, H, W] in [0, 1], at least 32x32 -> float64 [N]; 0 for equal images.
+    """Return LPIPS v0.1 of images -> float64 [N]; 0 for equal images.
 
-    Equal to ``lpips`` 0.1.4 with ``normalize=True`` to 1e-5; images are not clamped. ``bfloat16`` is the same under
-    autocast, as RayZer's and LVSM's evaluation code runs it. Published tables use ``vgg`` unless they say otherwise.
-    Raises MissingWeights where the network is not on this machine, ValueError as `psnr` does.
+    Equal to ``lpips`` 0.1.4 with ``normalize=True`` to 1e-5.
+
+    Args:
+        pred, target: images [N, 3, H, W] in [0, 1], at least 32x32 pixels; they are not clamped.
+        net: which network computes the features. Published tables use "vgg" unless they say otherwise.
+        precision: "bfloat16" computes under autocast, as RayZer's and LVSM's evaluation code does.
+
+    Raises:
+        MissingWeights: where the network is not on this machine.
+        ValueError: as `psnr`.
     """
     check_pair(pred, target)
     return lpips_distance(_network(net, pred.device), pred, target, precision)
 
 
 def lpips_distance(model: Lpips, pred: Tensor, target: Tensor, precision: Precision = "float32") -> Tensor:
-    """`lpips` with a given network, such as one with other weights; differentiable in ``pred``."""
+    """Return `lpips` of a given network, such as one with other weights; differentiable in ``pred``."""
     check_pair(pred, target)
     if min(pred.shape[-2:]) < _SMALLEST:
         raise ValueError(f"LPIPS needs images of at least {_SMALLEST}x{_SMALLEST} pixels, got {list(pred.shape)}")
@@ -52,7 +59,10 @@ def lpips_distance(model: Lpips, pred: Tensor, target: Tensor, precision: Precis
 class Lpips(nn.Module):
     """A network of features and one weight for each of their channels.
 
-    ``features`` are named as torchvision names them, ``heads`` as ``lpips`` 0.1.4 does (``lin0.model.1.weight``).
+    Args:
+        net: which network.
+        features: weights of the network, named as in torchvision.
+        heads: weights of the channels, named as in ``lpips`` 0.1.4 (``lin0.model.1.weight``).
     """
 
     shift: Tensor
@@ -63,8 +73,8 @@ class Lpips(nn.Module):
         self.taps = _TAPS[net]
         layers = _LAYERS[net]()
         self.features = nn.Sequential(*layers[: self.taps[-1] + 1])
-        known = {name.removeprefix("features."): tensor for name, tensor in features.items()}
-        self.features.load_state_dict({name: known[name] for name in self.features.state_dict()})
+        by_name = {name.removeprefix("features."): tensor for name, tensor in features.items()}
+        self.features.load_state_dict({name: by_name[name] for name in self.features.state_dict()})
         self.heads = nn.ParameterList([heads[f"lin{index}.model.1.weight"] for index in range(len(self.taps))])
         # mean and deviation of ImageNet, for images in [-1, 1]
         self.register_buffer("shift", torch.tensor([-0.030, -0.088, -0.188]).view(3, 1, 1))
@@ -72,7 +82,7 @@ class Lpips(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        """Distances [N] of images [N, 3, H, W] in [0, 1]."""
+        """Return distances [N] of images [N, 3, H, W] in [0, 1]."""
         images = (2 * torch.cat([pred, target]) - 1 - self.shift) / self.scale
         distances: list[Tensor] = []
         for index, layer in enumerate(self.features):
@@ -85,7 +95,7 @@ class Lpips(nn.Module):
 
 
 def _unit(features: Tensor) -> Tensor:
-    """Divide by the length over channels; a pixel without any activation stays 0."""
+    """Return features divided by their norm over channels; a pixel whose features are all 0 stays 0."""
     return features / (torch.sqrt((features**2).sum(1, keepdim=True)) + 1e-10)
 
 
@@ -97,7 +107,7 @@ def _network(net: Net, device: torch.device) -> Lpips:
 
 
 def _arithmetic(device: torch.device, precision: Precision) -> AbstractContextManager[object]:
-    """Without TF32, which would make float32 on a GPU 1e-3 coarse and another number than on a CPU."""
+    """Return the context of the computation. TF32 is off: its error of 1e-3 would make GPU and CPU differ."""
     if precision == "bfloat16":
         return torch.autocast(device.type, torch.bfloat16)
     return cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
@@ -114,7 +124,7 @@ def _vgg16() -> list[nn.Module]:
 
 
 def _alexnet() -> list[nn.Module]:
-    """AlexNet with one column (Krizhevsky 2014)."""
+    """AlexNet, one-column variant (Krizhevsky 2014)."""
     first = [nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)]
     second = [nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)]
     return [*first, *second, *_convolutions(192, 384, 256, 256)]

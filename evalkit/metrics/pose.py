@@ -1,8 +1,8 @@
-"""How well camera poses agree: relative errors of all pairs, accuracy, and five definitions of one AUC.
+"""Relative pose errors of all pairs of views, accuracies, and five definitions of the pose AUC.
 
-Angles are in degrees; accuracies and AUCs are fractions in [0, 1] (only printed tables show percent). Everything
-is computed in float64. A NaN pose, an oracle's way of saying that it failed, gives NaN errors, and NaN errors
-give a NaN score: counting failures is the protocol's business.
+Angles are in degrees; accuracies and AUCs are fractions in [0, 1] (only printed tables show percent). Everything is
+computed in float64. Where an oracle failed, poses are NaN; they give NaN errors, and NaN errors give a NaN score.
+Protocols count failures.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import did_you_mean
-from evalkit.geometry.se3 import rotation_angle_deg, vector_angle_deg
+from evalkit.geometry.se3 import camera_centres, rotation_angle_deg, vector_angle_deg
 from evalkit.metrics.accuracies import AucMethod as AucMethod
 
-_SAME_CENTRE = 1e-12  # of the distance to the origin; closer centres differ by rounding only
+_SAME_CENTRE = 1e-12  # of the distance to the origin; the difference of closer centres is rounding error
 
 
 def pair_indices(views: int) -> tuple[Tensor, Tensor]:
-    """Indices (i, j), i < j, of all V(V-1)/2 pairs, ordered (0,1), (0,2), ..., (1,2), ...
+    """Return indices (i, j), i < j, of all V(V-1)/2 pairs, ordered (0,1), (0,2), ..., (1,2), ...
 
     >>> [index.tolist() for index in pair_indices(3)]
     [[0, 0, 1], [1, 2, 2]]
@@ -31,13 +31,22 @@ def pair_indices(views: int) -> tuple[Tensor, Tensor]:
 
 
 def relative_pose_errors(pred_w2c: Tensor, true_w2c: Tensor, signed: bool = False) -> tuple[Tensor, Tensor]:
-    """Rotation and translation errors in degrees of all pairs of views, [B, V, 4, 4] -> two [B, V(V-1)/2].
+    """Return rotation and translation errors of all pairs of views, in degrees.
 
-    The relative pose of views i < j (order of `pair_indices`) is T_i inv(T_j) with T = w2c, so that neither world
-    frame matters. Rotation errors lie in [0, 180]. The translation error is the angle between directions, folded
-    to [0, 90] as in the papers (t and -t count as equal; XFactor, VGGT, PoseDiffusion), or in [0, 180] if
-    ``signed``. Where either pair of cameras shares a centre there is no direction and the error is 90, never NaN.
-    Raises ValueError for shapes that differ or fewer than two views.
+    The relative pose of views i < j (order of `pair_indices`) is T_i inv(T_j) with T = w2c, so that the world frames do
+    not matter. The translation error is the angle between the directions of translation.
+
+    Args:
+        pred_w2c, true_w2c: world-to-camera matrices [B, V, 4, 4], any world frame and scale.
+        signed: compare directions with their sign, errors 0 to 180; otherwise folded (t and -t are equal), errors 0 to
+            90, as in XFactor, VGGT, PoseDiffusion.
+
+    Returns:
+        Rotation errors, 0 to 180, and translation errors, both [B, V(V-1)/2]. Where the two cameras of a pair have the
+        same centre, predicted or true, there is no direction and the translation error is 90, never NaN.
+
+    Raises:
+        ValueError: for shapes that differ, and for fewer than two views.
     """
     if pred_w2c.shape != true_w2c.shape or pred_w2c.ndim != 4 or pred_w2c.shape[-2:] != (4, 4):
         raise ValueError(f"poses must both be [B, V, 4, 4], got {list(pred_w2c.shape)} and {list(true_w2c.shape)}")
@@ -51,35 +60,32 @@ def relative_pose_errors(pred_w2c: Tensor, true_w2c: Tensor, signed: bool = Fals
 
 
 def relative_poses(w2c: Tensor) -> tuple[Tensor, Tensor]:
-    """Rotations [B, P, 3, 3] and translations [B, P, 3] of T_i inv(T_j), for w2c [B, V, 4, 4] and i < j.
+    """Return rotations [B, P, 3, 3] and translations [B, P, 3] of T_i inv(T_j), for T = w2c [B, V, 4, 4] and i < j.
 
-    Translations are 0 where centres coincide.
-
-    The translation is R_i (c_j - c_i), from centres, since R_i R_j' loses a few digits that would give two
-    equal cameras a tiny translation in a random direction.
+    Translations are exactly 0 where centres coincide. They are computed as R_i (c_j - c_i) from the centres c: the
+    rounding error of R_i R_j' would give two equal cameras a tiny translation in a random direction.
     """
     w2c = w2c.double()
-    rotation, translation = w2c[..., :3, :3], w2c[..., :3, 3]
-    centre = -torch.einsum("bvji,bvj->bvi", rotation, translation)
+    rotation, centre = w2c[..., :3, :3], camera_centres(w2c)
     i, j = pair_indices(w2c.shape[1])
     baseline = centre[:, j] - centre[:, i]
-    far = torch.maximum(centre[:, j].norm(dim=-1), centre[:, i].norm(dim=-1))
-    same = baseline.norm(dim=-1) <= _SAME_CENTRE * far
-    moved = torch.einsum("bpij,bpj->bpi", rotation[:, i], baseline)
-    return rotation[:, i] @ rotation[:, j].mT, moved.masked_fill(same[..., None], 0.0)
+    distance_to_origin = torch.maximum(centre[:, j].norm(dim=-1), centre[:, i].norm(dim=-1))
+    same = baseline.norm(dim=-1) <= _SAME_CENTRE * distance_to_origin
+    translation = torch.einsum("bpij,bpj->bpi", rotation[:, i], baseline)
+    return rotation[:, i] @ rotation[:, j].mT, translation.masked_fill(same[..., None], 0.0)
 
 
 def joint_error(rotation_deg: Tensor, translation_deg: Tensor) -> Tensor:
-    """The larger of both errors of each pair: what a pose AUC integrates.
+    """Return the larger of the rotation and translation error of each pair: the error that a pose AUC counts.
 
-    Papers write "the minimum of RRA and RTA"; their code takes the maximum of errors pair by pair (VGGT issue
-    219, Reloc3r issue 31), which is never higher.
+    Papers write "the minimum of RRA and RTA". Their code takes the maximum of both errors for each pair (VGGT issue
+    219, Reloc3r issue 31), which never gives a higher score.
     """
     return torch.maximum(rotation_deg, translation_deg)
 
 
 def accuracy(errors_deg: Tensor, threshold: float) -> Tensor:
-    """Fraction of errors strictly below a threshold in degrees (RRA, RTA), [..., P] -> [...]; NaN where any is NaN.
+    """Return the share of errors strictly below a threshold in degrees, [..., P] -> [...]; NaN where any is NaN.
 
     >>> accuracy(torch.tensor([1.0, 10.0, 30.0]), 10).item()
     0.3333333333333333
@@ -90,7 +96,7 @@ def accuracy(errors_deg: Tensor, threshold: float) -> Tensor:
 
 
 def pose_auc(errors_deg: Tensor, threshold: float, method: AucMethod | str) -> Tensor:
-    """Area under the curve of accuracy against threshold, up to ``threshold`` degrees, [..., P] -> [...].
+    """Return the area under the curve of accuracy against threshold, up to ``threshold`` degrees, [..., P] -> [...].
 
     With P errors e, every definition but SuperGlue's is the mean over pairs of max(0, 1 - k(e) / K):
 
@@ -110,7 +116,7 @@ def pose_auc(errors_deg: Tensor, threshold: float, method: AucMethod | str) -> T
     >>> [round(pose_auc(torch.tensor([9.99]), 10, method).item(), 4) for method in AucMethod]
     [0.0, 0.1, 0.0909, 0.5005, 0.001]
     """
-    known = [str(each) for each in AucMethod]
+    known = [str(name) for name in AucMethod]
     if method not in known:
         raise ValueError(f"unknown AUC method '{method}'{did_you_mean(str(method), known)}")
     method = AucMethod(method)
@@ -127,7 +133,7 @@ _WHOLE = frozenset({AucMethod.XFACTOR, AucMethod.VGGT, AucMethod.POSEDIFFUSION})
 
 
 def _mean_of_bins(bins: Tensor, count: float) -> Tensor:
-    """Mean of the first ``count`` cumulative values: an error in bin k is in all but k of them."""
+    """Return the mean of the first ``count`` cumulative values; an error in bin k is in all but k of them."""
     return (1 - bins / count).clamp_min(0).mean(-1)
 
 
@@ -169,7 +175,7 @@ _AUC: dict[AucMethod, Callable[[Tensor, float], Tensor]] = {
 
 
 def chance_accuracy(threshold: float, signed: bool = False) -> float:
-    """RTA of a direction drawn at random on the sphere: 1 - cos t folded (t <= 90), half of it signed.
+    """Return the RTA of a uniformly random direction: 1 - cos t folded (t <= 90), half of it signed.
 
     >>> [round(100 * chance_accuracy(t), 1) for t in (10, 20, 30)]
     [1.5, 6.0, 13.4]
@@ -179,9 +185,9 @@ def chance_accuracy(threshold: float, signed: bool = False) -> float:
 
 
 def chance_floor(threshold: float, signed: bool = False) -> float:
-    """Exact AUC of a right rotation with a random translation direction: 1 - sin(t)/t folded, half of it signed.
+    """Return the exact AUC of a true rotation with a random translation direction: 1 - sin(t)/t, half of it signed.
 
-    It is (1/t) int_0^t (1 - cos x) dx: a method that scores no more has transferred no direction.
+    It is (1/t) int_0^t (1 - cos x) dx. A method that scores no more has transferred no direction.
 
     >>> [round(100 * chance_floor(t), 1) for t in (10, 20, 30)]
     [0.5, 2.0, 4.5]

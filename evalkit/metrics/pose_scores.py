@@ -17,10 +17,13 @@ from evalkit.metrics.pose import AucMethod, accuracy, joint_error, pose_auc, rel
 
 @dataclass(frozen=True)
 class PoseScores:
-    """Errors of all V(V-1)/2 relative poses of one clip, in degrees [P]; NaN where there is no estimate.
+    """Errors of all P = V(V-1)/2 relative poses of one clip; NaN where there is no estimate.
 
-    ``magnitude`` [P] is the agreement of lengths, ``long`` [P] (bool) says which baselines are long enough for
-    their direction to mean something.
+    Args:
+        rotation: rotation errors in degrees [P].
+        folded, signed: translation errors in degrees [P], by both definitions of `relative_pose_errors`.
+        magnitude: agreement of translation lengths [P], see `magnitude_agreement`.
+        long: which pairs have a long baseline, bool [P], see `long_baselines`.
     """
 
     rotation: Tensor

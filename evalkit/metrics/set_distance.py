@@ -1,11 +1,12 @@
-"""FID and KID of two sets of frames that belong to samples, and how far each sample moves them.
+"""FID and KID of two sets of frames that belong to samples, and the influence of each sample on them.
 
-Resampling the distance itself would mislead: of a set drawn with replacement a third are repetitions, and FID grows
-as frames get fewer. At the floor, with 150 frames in 256 dimensions, such draws lay a third too high and spread four
-times as far as new samples do. What a bootstrap should draw instead is ``influence``, the first-order change of the
-distance with a sample's weight (Hampel 1974; the infinitesimal jackknife of Jaeckel 1972): a plain mean over samples,
-centred on the estimate, in which no feature is compared with itself. In the same simulation its 95 % intervals held
-the expected FID at that N 99 % of the time, and 96 to 98 % of it where the sets differ.
+Resampling the distance itself gives wrong intervals: in a set drawn with replacement a third are repetitions, and FID
+grows as frames get fewer. In a simulation of equal distributions with 150 frames in 256 dimensions, such draws were a
+third too high, and their spread was four times that of new samples. A bootstrap should resample ``influence`` instead,
+the first-order change of the distance with the weight of a sample (Hampel 1974; the infinitesimal jackknife of Jaeckel
+1972). It is a mean over samples, centred on the estimate, in which no feature is compared with itself. In the same
+simulation its 95 % intervals contained the expected FID at that N in 99 % of runs, and in 96 to 98 % where the sets
+differ.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from torch import Tensor
 
 from evalkit.metrics.distribution import Gaussian, frechet_distance, frechet_from_features, kernel_distance, mmd2
 
-_BLOCK = 256  # samples at a time
+_BLOCK = 256  # samples at once
 
 
 class Samples(Protocol):
-    """Of each sample its features in the first set [R, D] and in the second [Q, D]: a list, or a reader of files."""
+    """Of each sample, its features in the first set [R, D] and in the second [Q, D]; a list, or read from files."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int, /) -> tuple[Tensor, Tensor]: ...
@@ -31,9 +32,12 @@ class Samples(Protocol):
 
 @dataclass(frozen=True)
 class Distance:
-    """A distance of two sets, and the influence [S] of each sample on it in float64, 0 on average.
+    """A distance of two sets, and the influence of each sample on it.
 
-    With weights w of mean 1 the distance is ``value + (w * influence).mean()``, to first order.
+    Args:
+        value: the distance.
+        influence: float64 [S], 0 on average. With weights w of mean 1 of the samples, the distance is
+            ``value + (w * influence).mean()`` to first order.
     """
 
     value: float
@@ -41,10 +45,10 @@ class Distance:
 
 
 def frechet(samples: Samples) -> Distance:
-    """FID of all first sets against all second sets, see `frechet_distance`; at least 2 features in each.
+    """Return the FID of all first sets against all second sets, see `frechet_distance`; at least 2 features in each.
 
-    With as many features as dimensions only means and covariances are kept, and samples are read twice, so that
-    memory does not depend on their number. With fewer, the features themselves are the smaller thing.
+    With at least as many features as dimensions, only means and covariances are kept and samples are read twice, so
+    that memory does not depend on their number. With fewer, the features themselves are kept, which are smaller.
     """
     fewest = min(len(part) for part in samples[0]) * len(samples)
     value, influence = _of_moments(samples) if fewest >= samples[0][0].shape[1] else _of_features(samples)
@@ -52,10 +56,10 @@ def frechet(samples: Samples) -> Distance:
 
 
 def kernel(samples: Samples, subsets: int, subset_size: int) -> Distance:
-    """KID of all first sets against all second sets, by the subset rule of `kernel_distance`.
+    """Return the KID of all first sets against all second sets, by the subset rule of `kernel_distance`.
 
-    Where a subset is everything, all are alike and one is computed. The influence is always that of `mmd2` over all
-    pairs: what the choice of subsets adds is not in it.
+    Where a subset is the whole set, all subsets are equal and one is computed. The influence is always that of `mmd2`
+    over all pairs: the random choice of subsets is not part of it.
     """
     a, b = (torch.cat(parts) for parts in zip(*_blocks(samples), strict=True))
     flat = a.flatten(0, 1), b.flatten(0, 1)
@@ -81,37 +85,43 @@ def _of_moments(samples: Samples) -> tuple[Tensor, Tensor]:
 
 
 def _of_features(samples: Samples) -> tuple[Tensor, Tensor]:
-    """As `_of_moments`, from singular vectors of the products of deviations, [N, M]."""
+    """Return the same as `_of_moments`, from singular vectors of the products of deviations, [N, M]."""
     a, b = (torch.cat(parts) for parts in zip(*_blocks(samples), strict=True))
     value = frechet_from_features(a.flatten(0, 1), b.flatten(0, 1))
     mean_a, mean_b = a.mean((0, 1)), b.mean((0, 1))
     x, y = a - mean_a, b - mean_b
     n, m = (part.shape[0] * part.shape[1] for part in (x, y))
     left, values, right = torch.linalg.svd(x.flatten(0, 1) @ y.flatten(0, 1).mT, full_matrices=False)
-    carried_x = (left.square() * values).sum(1).view(x.shape[:2]) * ((n - 1) / (m - 1)) ** 0.5
-    carried_y = (right.mT.square() * values).sum(1).view(y.shape[:2]) * ((m - 1) / (n - 1)) ** 0.5
-    influence = _influence(x, mean_a - mean_b, carried_x, n) + _influence(y, mean_b - mean_a, carried_y, m)
+    transported_x = (left.square() * values).sum(1).view(x.shape[:2]) * ((n - 1) / (m - 1)) ** 0.5
+    transported_y = (right.mT.square() * values).sum(1).view(y.shape[:2]) * ((m - 1) / (n - 1)) ** 0.5
+    influence = _influence(x, mean_a - mean_b, transported_x, n) + _influence(y, mean_b - mean_a, transported_y, m)
     return value, influence
 
 
-def _influence(deviations: Tensor, shift: Tensor, carried: Tensor, count: int) -> Tensor:
-    """Of one of the sets, up to a constant, for deviations x [S, R, D] from its mean: [S].
+def _influence(deviations: Tensor, shift: Tensor, transported: Tensor, count: int) -> Tensor:
+    """Return the influence [S] of the samples of one set, up to a constant.
 
-    2 x . shift + N / (N - 1) (x . x - x . T x), where ``carried`` [S, R] is x . T x for the map T that carries this
-    set's covariance to the other's: the derivative of tr (C D)^1/2 by C is T / 2.
+    2 x . shift + N / (N - 1) (x . x - x . T x), with the map T that takes this set's covariance to the other's: the
+    derivative of tr (C D)^1/2 by C is T / 2.
+
+    Args:
+        deviations: x, features minus their mean [S, R, D].
+        shift: mean of this set minus mean of the other [D].
+        transported: x . T x [S, R].
+        count: N, number of features.
     """
-    spread = (deviations.square().sum(-1) - carried) * (count / (count - 1))
+    spread = (deviations.square().sum(-1) - transported) * (count / (count - 1))
     return (2 * deviations @ shift + spread).mean(1)
 
 
 def _transport(cov_from: Tensor, cov_to: Tensor) -> Tensor:
-    """The symmetric T with T cov_from T = cov_to: the optimal transport of one Gaussian to another (Gelbrich 1990)."""
+    """Return the symmetric T with T cov_from T = cov_to, the optimal transport between Gaussians (Gelbrich 1990)."""
     root = _power(cov_to, 0.5)
     return root @ _power(root @ cov_from @ root, -0.5) @ root
 
 
 def _power(matrix: Tensor, exponent: float) -> Tensor:
-    """A power of a symmetric positive matrix, in the space where it is more than rounding."""
+    """Return a power of a symmetric positive matrix; eigenvalues below rounding error are left out."""
     values, vectors = torch.linalg.eigh(matrix)
     noise = values.abs().max() * len(values) * torch.finfo(values.dtype).eps
     power: Tensor = (vectors * torch.where(values > noise, values.clamp_min(noise) ** exponent, 0.0)) @ vectors.mT
@@ -119,7 +129,13 @@ def _power(matrix: Tensor, exponent: float) -> Tensor:
 
 
 def _mean_kernel(samples: Tensor, features: Tensor, others: bool = False) -> Tensor:
-    """KID's kernel of each sample's features [S, R, D] with ``features`` [M, D] on average, or with all others: [S]."""
+    """Return the mean of KID's kernel between the features of a sample and a set of features, [S].
+
+    Args:
+        samples: features of the samples [S, R, D].
+        features: the set [M, D].
+        others: ``samples`` are part of the set, and pairs of a feature with itself are left out.
+    """
     dimension, means = features.shape[1], []
     for part in torch.split(samples, _BLOCK):
         total = (part @ features.mT / dimension + 1).pow(3).sum(-1)
@@ -132,7 +148,7 @@ def _mean_kernel(samples: Tensor, features: Tensor, others: bool = False) -> Ten
 
 
 def _blocks(samples: Samples) -> Iterator[tuple[Tensor, Tensor]]:
-    """Both sets' features in float64, [S, R, D] and [S, Q, D], some samples at a time."""
+    """Read the features of both sets in float64, [S, R, D] and [S, Q, D], in blocks of samples."""
     for start in range(0, len(samples), _BLOCK):
         some = [samples[i] for i in range(start, min(start + _BLOCK, len(samples)))]
         a, b = (torch.stack(parts).double() for parts in zip(*some, strict=True))

@@ -1,1 +1,1 @@
-"""Intervals and comparisons that respect scenes."""
+"""Confidence intervals and paired comparisons that take scenes, not rows, as independent."""

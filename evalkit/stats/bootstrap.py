@@ -1,11 +1,12 @@
-"""Means with bootstrap intervals that treat a scene, not a row, as the unit that was sampled.
+"""Means with bootstrap intervals that resample scenes, not rows.
 
-Rows of one scene are alike, and counting them as independent makes intervals too narrow. A row may also touch
-several scenes (a pose is carried from A to B). Where rows then still fall into groups that share no scene, such as
-disjoint pairs, those groups are drawn: the ordinary cluster bootstrap. Where scenes are crossed, so that there are
-fewer than `MIN_GROUPS` groups, or as good as fewer since one holds most rows, the pigeonhole bootstrap (Owen, Annals of
-Applied Statistics 2007) draws scenes and weighs a row by the product of the counts of its scenes; it errs on the wide
-side, never the narrow.
+Rows of one scene are alike. To count them as independent would make intervals too narrow. A row may also belong to
+several scenes (a pose is carried from A to B). Then there are two ways to resample:
+
+* Rows fall into groups that share no scene, such as disjoint pairs: groups are drawn (ordinary cluster bootstrap).
+* There are fewer than `MIN_GROUPS` groups, or effectively fewer because one holds most rows: scenes are drawn, and
+  a row's weight is the product of the counts of its scenes (pigeonhole bootstrap; Owen, Annals of Applied Statistics
+  2007). Its intervals are never too narrow, and may be too wide.
 """
 
 from __future__ import annotations
@@ -19,32 +20,33 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-Floats = NDArray[np.float64]
+from evalkit.stats.interval import Floats
+from evalkit.stats.interval import Interval as Interval
 
 MIN_GROUPS = 5  # with fewer, groups are too few to draw from, and their scenes are drawn instead
-_BLOCK = 250  # draws held in memory at once
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean, its interval, and what it stands on: ``n`` rows of ``scenes`` scenes, or groups, that were drawn."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    scenes: int
+_BLOCK = 250  # draws in memory at once
 
 
 def mean_interval(
     values: Floats, scenes: Sequence[tuple[str, ...]], *, seed: int = 0, draws: int = 2000, level: float = 0.95
 ) -> tuple[Interval, ...]:
-    """Mean and percentile interval of each column of ``values`` [N, M]; row n belongs to all of ``scenes[n]``.
+    """Return the mean and percentile interval of each column of ``values``.
 
-    NaN means absent: each column is treated as though its NaN rows did not exist, whatever the other columns hold.
-    The order of rows does not change the last bit. Infinite values make infinite means.
-    ``low`` and ``high`` are NaN where fewer than two scenes are left, for nothing then says how scenes differ; the
-    mean too where no row is left. Raises ValueError for shapes that do not fit and rows without a scene.
+    The order of rows does not change the last bit. Infinite values give infinite means.
+
+    Args:
+        values: [N, M]. NaN means absent: a column is computed from its other rows alone.
+        scenes: of each row, all scenes that it belongs to.
+        seed: seed of the resampling.
+        draws: number of resampled means.
+        level: coverage of the interval.
+
+    Returns:
+        M intervals. ``low`` and ``high`` are NaN where fewer than two scenes are left: the spread between scenes is
+        then unknown. The mean is NaN too where no row is left.
+
+    Raises:
+        ValueError: for shapes that do not fit, and for a row without a scene.
 
     >>> mean_interval(np.array([[1.0], [3.0]]), [("a",), ("b",)])
     (Interval(mean=2.0, low=1.0, high=3.0, n=2, scenes=2),)
@@ -52,30 +54,34 @@ def mean_interval(
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or len(values) != len(scenes):
         raise ValueError(f"values must be [N, M] with N = {len(scenes)} rows of scenes, got {list(values.shape)}")
-    found: dict[int, Interval] = {}
+    by_column: dict[int, Interval] = {}
     present, pattern = np.unique(~np.isnan(values), axis=1, return_inverse=True)
     for k in range(present.shape[1]):
         columns = np.flatnonzero(pattern.reshape(-1) == k)
         kept = np.flatnonzero(present[:, k])
         cells = _Cells.of(values[np.ix_(kept, columns)], [scenes[i] for i in kept.tolist()])
-        found |= zip(columns.tolist(), _intervals(cells, seed, draws, level), strict=True)
-    return tuple(found[column] for column in range(values.shape[1]))
+        by_column |= zip(columns.tolist(), _intervals(cells, seed, draws, level), strict=True)
+    return tuple(by_column[column] for column in range(values.shape[1]))
 
 
 def bootstrap_means(values: Floats, scenes: Sequence[tuple[str, ...]], *, seed: int = 0, draws: int = 2000) -> Floats:
-    """The resampled means themselves, [draws, M], of values [N, M] without NaN; otherwise as `mean_interval`.
+    """Return the resampled means [draws, M] of values [N, M] without NaN; otherwise as `mean_interval`.
 
-    A draw that picks no row at all, as happens with crossed scenes, is NaN and says nothing.
+    With crossed scenes a draw may contain no row: its mean is NaN and must be left out.
     """
     return _resample(_Cells.of(np.asarray(values, dtype=np.float64), scenes), seed, draws)
 
 
 @dataclass(frozen=True)
 class _Cells:
-    """Rows added up by their set of scenes, in an order and with a rounding that row order cannot change.
+    """Rows added up by their set of scenes (a cell), so that the order of rows cannot change any rounding.
 
-    sums [C, M] of the finite values; infinite [2, C, M] counts of +inf and -inf; rows [C]; members [C, K] index
-    the scene names, padded with ``len(names)``.
+    Args:
+        sums: of the finite values in a cell [C, M].
+        infinite: how many values are +inf and -inf [2, C, M].
+        rows: number of rows in a cell [C].
+        members: indices into ``names`` of the scenes of a cell [C, K], padded with ``len(names)``.
+        names: names of all scenes.
     """
 
     sums: Floats
@@ -89,8 +95,8 @@ class _Cells:
         if any(isinstance(row, str) or not row for row in scenes):
             raise ValueError("every row needs a tuple of at least one scene name")
         groups: dict[tuple[str, ...], list[int]] = {}
-        for row, touched in enumerate(_units(scenes)):
-            groups.setdefault(tuple(sorted(set(touched))), []).append(row)
+        for row, units in enumerate(_resampled_units(scenes)):
+            groups.setdefault(tuple(sorted(set(units))), []).append(row)
         cells = [groups[key] for key in sorted(groups)]
         names = sorted({name for key in groups for name in key})
         position = {name: i for i, name in enumerate(names)}
@@ -108,7 +114,7 @@ class _Cells:
         )
 
     def means(self, weights: Floats) -> Floats:
-        """Weighted means [D, M] for cell weights [D, C]; NaN where no row has weight."""
+        """Return the weighted means [D, M] for weights of cells [D, C]; NaN where no row has weight."""
         with np.errstate(invalid="ignore", divide="ignore"):
             means = (weights @ self.sums) / (weights @ self.rows)[:, None]
             for sign, counts in zip((np.inf, -np.inf), self.infinite, strict=True):
@@ -117,8 +123,8 @@ class _Cells:
         return means
 
 
-def _units(scenes: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
-    """What is drawn for each row: its group, named by its first scene, or its scenes where groups are too few."""
+def _resampled_units(scenes: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Return what is drawn for each row: its group, named by its first scene, or its scenes if groups are too few."""
     names = sorted({name for row in scenes for name in row})
     position = {name: i for i, name in enumerate(names)}
     links = [(position[row[0]], position[name]) for row in scenes for name in row]
@@ -126,14 +132,14 @@ def _units(scenes: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
     graph = coo_array((np.ones(len(links)), (starts, ends)), shape=(len(names), len(names)))
     _, group = connected_components(graph, directed=False)
     labels = [int(group[position[row[0]]]) for row in scenes]
-    if not labels or _effective(labels) < MIN_GROUPS:
+    if not labels or _effective_number(labels) < MIN_GROUPS:
         return [tuple(row) for row in scenes]
     first = {int(label): name for name, label in zip(reversed(names), reversed(group), strict=True)}
     return [(first[label],) for label in labels]
 
 
-def _effective(groups: Sequence[int]) -> float:
-    """The number of groups of one size that would tell as much as these, of one label a row: (sum n)^2 / sum n^2."""
+def _effective_number(groups: Sequence[int]) -> float:
+    """Return the effective number of groups, (sum n)^2 / sum n^2 of their sizes n, given the group of each row."""
     sizes = np.unique(np.asarray(groups), return_counts=True)[1].astype(np.float64)
     return float(sizes.sum() ** 2 / (sizes**2).sum())
 
@@ -149,26 +155,26 @@ def _intervals(cells: _Cells, seed: int, draws: int, level: float) -> list[Inter
     valid = (~np.isnan(resampled)).sum(axis=0)
     # order statistics, widened to whole ranks: interpolating between infinite means would give NaN
     tail = (1 - level) / 2 * (valid - 1)
-    low, high = np.floor(tail).astype(int), np.ceil(valid - 1 - tail).astype(int)
+    low_rank, high_rank = np.floor(tail).astype(int), np.ceil(valid - 1 - tail).astype(int)
     column = np.arange(columns)
-    lows, highs = resampled[low.clip(0), column].tolist(), resampled[high.clip(0), column].tolist()
-    return [Interval(*each, n, scenes) for each in zip(means, lows, highs, strict=True)]
+    lows, highs = resampled[low_rank.clip(0), column].tolist(), resampled[high_rank.clip(0), column].tolist()
+    return [Interval(mean, low, high, n, scenes) for mean, low, high in zip(means, lows, highs, strict=True)]
 
 
 def _exact_means(cells: _Cells, n: int) -> list[float]:
-    up, down = (counts.sum(axis=0) > 0 for counts in cells.infinite)
+    has_plus, has_minus = (counts.sum(axis=0) > 0 for counts in cells.infinite)
     with np.errstate(invalid="ignore"):
-        infinite = np.where(up, np.inf, 0.0) + np.where(down, -np.inf, 0.0)
+        infinite = np.where(has_plus, np.inf, 0.0) + np.where(has_minus, -np.inf, 0.0)
     return [math.fsum(column) / n + extra for column, extra in zip(cells.sums.T, infinite.tolist(), strict=True)]
 
 
 def _resample(cells: _Cells, seed: int, draws: int) -> Floats:
-    """Means [draws, M] over scenes drawn with replacement."""
-    random, count = np.random.default_rng(seed), len(cells.names)
+    """Return means [draws, M] over scenes drawn with replacement."""
+    rng, count = np.random.default_rng(seed), len(cells.names)
     blocks = []
     for start in range(0, draws, _BLOCK):
         size = min(_BLOCK, draws - start)
-        drawn = random.integers(count, size=(size, count)) + np.arange(size)[:, None] * count
+        drawn = rng.integers(count, size=(size, count)) + np.arange(size)[:, None] * count
         counts = np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count)
         padded = np.concatenate([counts, np.ones((size, 1), dtype=counts.dtype)], axis=1)
         blocks.append(cells.means(padded[:, cells.members].prod(axis=-1).astype(np.float64)))

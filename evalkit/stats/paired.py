@@ -1,4 +1,4 @@
-"""Whether one method beats another on the same samples."""
+"""Paired comparison of two methods on the same samples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from evalkit.stats.bootstrap import Floats, Interval, bootstrap_means, mean_interval
+from evalkit.stats.bootstrap import bootstrap_means, mean_interval
+from evalkit.stats.interval import Floats, Interval
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,16 @@ class Comparison:
 def paired_difference(
     a: Floats, b: Floats, scenes: Sequence[tuple[str, ...]], *, seed: int = 0, draws: int = 2000
 ) -> Comparison:
-    """Compare a - b row by row, for values [N] of two methods on the same samples, clustered by scene.
+    """Compare two methods on the same samples, row by row, with scenes resampled.
 
-    Rows where either is NaN do not count; equal infinities differ by 0. p is twice the share of resampled mean
-    differences on the far side of 0, (1 + count) / (1 + draws), so that it agrees with the interval and is never 0;
-    NaN with fewer than two scenes.
+    Args:
+        a, b: values [N] of both methods. Rows where either is NaN are left out; equal infinities differ by 0.
+        scenes: of each row, all scenes that it belongs to.
+        seed, draws: as in `mean_interval`.
+
+    Returns:
+        The mean of a - b, and p: twice the share (1 + count) / (1 + draws) of resampled mean differences whose sign is
+        opposite. It agrees with the interval and is never 0; NaN with fewer than two scenes.
     """
     with np.errstate(invalid="ignore"):
         difference = np.where(a == b, 0.0, np.asarray(a, dtype=np.float64) - b)

@@ -1,7 +1,7 @@
-"""Numbers of all values of a data set together that are no means of samples, with intervals over scenes.
+"""Intervals of numbers that are not means over samples, such as a median or the area under a curve of all pairs.
 
-The area under a curve of all pairs, or a median, is computed once from everything. Its interval comes from drawing
-scenes with replacement and computing it again from all that they hold.
+Such a number is computed once from all values together. For its interval, scenes are drawn with replacement, and the
+number is computed again from all values of the drawn scenes.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from evalkit.stats.bootstrap import Interval
-
-Floats = NDArray[np.float64]
+from evalkit.stats.interval import Floats as Floats
+from evalkit.stats.interval import Interval
 
 
 def pooled_intervals(
@@ -26,27 +24,37 @@ def pooled_intervals(
     draws: int = 1000,
     level: float = 0.95,
 ) -> tuple[Interval, ...]:
-    """Each number of ``statistic`` of all ``values`` [N_i] together, with its percentile interval.
+    """Return the numbers of a statistic of all values together, with percentile intervals.
 
-    ``values[i]`` belong to ``scenes[i]``. The order of samples changes nothing as long as it does not change what
-    ``statistic`` says. Bounds are NaN where there are fewer than two scenes. Raises ValueError where there is nothing.
+    Args:
+        statistic: takes values [N] and returns one or more numbers. If it does not depend on the order of its values,
+            nor do the intervals depend on the order of samples.
+        values: of each sample, [N_i].
+        scenes: the scene of each sample.
+        seed, draws, level: as in `mean_interval`.
+
+    Returns:
+        One interval for each number; its bounds are NaN where there are fewer than two scenes.
+
+    Raises:
+        ValueError: where there are no values, or not one scene for each sample.
 
     >>> pooled_intervals(lambda pool: [np.median(pool)], [np.array([1.0, 9.0]), np.array([2.0])], ["a", "b"])
     (Interval(mean=2.0, low=2.0, high=5.0, n=3, scenes=2),)
     """
     if not values or len(values) != len(scenes):
         raise ValueError(f"expected values of one or more samples with a scene each, got {len(values)}, {len(scenes)}")
-    named: dict[str, list[Floats]] = {}
-    for scene, part in sorted(zip(scenes, values, strict=True), key=lambda each: each[0]):
-        named.setdefault(scene, []).append(part)
-    clusters = [np.concatenate(parts) for parts in named.values()]
+    by_scene: dict[str, list[Floats]] = {}
+    for scene, part in sorted(zip(scenes, values, strict=True), key=lambda pair: pair[0]):
+        by_scene.setdefault(scene, []).append(part)
+    clusters = [np.concatenate(parts) for parts in by_scene.values()]
     everything = np.concatenate(clusters)
-    found, n, count = list(statistic(everything)), len(everything), len(clusters)
+    numbers, n, count = list(statistic(everything)), len(everything), len(clusters)
     if count < 2:
-        return tuple(Interval(float(value), math.nan, math.nan, n, count) for value in found)
+        return tuple(Interval(float(value), math.nan, math.nan, n, count) for value in numbers)
     drawn = np.random.default_rng(seed).integers(count, size=(draws, count))
     resampled = np.array([statistic(np.concatenate([clusters[i] for i in draw])) for draw in drawn])
     tail = (1 - level) / 2
     low = np.quantile(resampled, tail, axis=0, method="lower").tolist()
     high = np.quantile(resampled, 1 - tail, axis=0, method="higher").tolist()
-    return tuple(Interval(float(v), a, b, n, count) for v, a, b in zip(found, low, high, strict=True))
+    return tuple(Interval(float(v), a, b, n, count) for v, a, b in zip(numbers, low, high, strict=True))

@@ -1,4 +1,4 @@
-"""The networks behind metrics and oracles: where they come from, where they lie, and that they are the ones meant.
+"""Weights of networks: sources and digests, download, loading, and the files of trained models.
 
 Docs: docs/weights.md.
 """

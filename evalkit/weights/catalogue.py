@@ -1,4 +1,4 @@
-"""Every file of weights that evalkit can use: source, size, SHA-256, licence, and what needs it."""
+"""All files of weights that metrics and oracles can use: source, size, SHA-256, licence, purpose."""
 
 from __future__ import annotations
 
@@ -18,9 +18,17 @@ _HUB = "https://huggingface.co"
 
 @dataclass(frozen=True)
 class Weights:
-    """One file: its name here and on disk, where it is from, and how to know it.
+    """One file of weights.
 
-    ``also`` names other files that serve as well (file name -> SHA-256), such as the feature layers alone.
+    Args:
+        name: name in evalkit.
+        file: name of the file.
+        url: where it is downloaded from.
+        bytes: size.
+        sha256: digest of the content.
+        licence: SPDX identifier.
+        purpose: which metric or oracle needs it.
+        also: other files that can be used instead (file name -> SHA-256), such as the feature layers alone.
     """
 
     name: str
@@ -33,7 +41,7 @@ class Weights:
     also: Mapping[str, str] = field(default_factory=dict)
 
     def digests(self) -> dict[str, str]:
-        """File name -> SHA-256 of everything that serves, the file itself first."""
+        """Return file name -> SHA-256 of all files that can be used, the file itself first."""
         return {self.file: self.sha256, **self.also}
 
 
@@ -135,7 +143,7 @@ CATALOGUE = {weights.name: weights for weights in _ALL}
 
 
 def find(name: str) -> Weights:
-    """The entry of a name; raises UserError for an unknown one."""
+    """Return the entry of a name; raises UserError for an unknown one."""
     if name not in CATALOGUE:
         raise UserError(f"no weights '{name}'{did_you_mean(name, CATALOGUE)}; type `evalkit weights list`")
     return CATALOGUE[name]

@@ -1,4 +1,4 @@
-"""Downloads that resume, are verified, and appear under their name only when whole."""
+"""Downloads that resume. A file gets its name only when it is complete and its digest is right."""
 
 from __future__ import annotations
 
@@ -24,17 +24,24 @@ Progress = Callable[[int], None]
 
 
 def pull(weights: Weights, folder: Path, progress: Progress, allow_loopback: bool = False) -> Path:
-    """Download into ``folder`` unless it is there already, and return the path.
+    """Download into ``folder`` unless the file is there already, and return its path.
 
-    ``progress`` is told how many bytes there are so far. What arrives is kept as ``<file>.part``, continued by the
-    next call, and renamed once its SHA-256 is right. Raises UserError for anything but https (``allow_loopback``: http
-    from this machine is allowed too), a connection that fails or ends early, a file that is not the one meant, and a
-    folder that cannot be made.
+    Bytes are written to ``<file>.part``, which the next call continues, and which is renamed once its SHA-256 is right.
+
+    Args:
+        weights: what to download.
+        folder: where to; it is created.
+        progress: called with the number of bytes so far.
+        allow_loopback: allow http from this machine too, not only https.
+
+    Raises:
+        UserError: for an address that is not https, a connection that fails or ends early, wrong content, and a folder
+            that cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"cannot make {folder} ({error.strerror}); set EVALKIT_CACHE to a folder of yours") from error
+        raise UserError(f"cannot create {folder} ({error.strerror}); set EVALKIT_CACHE to another folder") from error
     path = folder / weights.file
     with FileLock(folder / f"{weights.file}.lock"):
         if path.is_file() and flaw(path, weights.sha256) is None:
@@ -45,22 +52,22 @@ def pull(weights: Weights, folder: Path, progress: Progress, allow_loopback: boo
         problem = flaw(part, weights.sha256)
         if problem:
             part.unlink()
-            raise UserError(f"weights '{weights.name}': what {weights.url} sent {problem}; nothing was kept")
+            raise UserError(f"weights '{weights.name}': the file sent by {weights.url} {problem}; nothing was kept")
         part.replace(path)
     return path
 
 
 def _complete(weights: Weights, part: Path, progress: Progress, allow_loopback: bool) -> None:
-    """Append to the part until it has all its bytes."""
-    have = part.stat().st_size if part.is_file() else 0
-    if have > weights.bytes:
+    """Append to the partial file until it has all bytes."""
+    received = part.stat().st_size if part.is_file() else 0
+    if received > weights.bytes:
         part.unlink()
-        have = 0
-    progress(have)
-    if have == weights.bytes:
+        received = 0
+    progress(received)
+    if received == weights.bytes:
         return
     try:
-        _append(weights, part, have, progress, allow_loopback)
+        _append(weights, part, received, progress, allow_loopback)
     except (OSError, http.client.HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) and not isinstance(error, HTTPError) else error
         raise UserError(
@@ -69,19 +76,19 @@ def _complete(weights: Weights, part: Path, progress: Progress, allow_loopback: 
         ) from error
 
 
-def _append(weights: Weights, part: Path, have: int, progress: Progress, allow_loopback: bool) -> None:
+def _append(weights: Weights, part: Path, start: int, progress: Progress, allow_loopback: bool) -> None:
     _refuse_insecure(weights.url, allow_loopback)
     request = urllib.request.Request(weights.url, headers={"User-Agent": "evalkit"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
+    if start:
+        request.add_header("Range", f"bytes={start}-")
     opener = urllib.request.build_opener(_SecureRedirects(allow_loopback))
     with opener.open(request, timeout=_TIMEOUT_S) as response:
-        continued = response.status == 206 and _first_byte(response.headers.get("Content-Range", "")) == have
+        continued = response.status == 206 and _first_byte(response.headers.get("Content-Range", "")) == start
         if response.status == 206 and not continued:
-            raise HTTPError(weights.url, 206, "the server sent another range than asked for", response.headers, None)
-        with part.open("ab" if continued else "wb") as file:  # a server that ignores Range sends all of it
-            received = _copy(response, file, have if continued else 0, progress)
-    if received < weights.bytes and not _is_page(response.headers.get("Content-Type", "")):
+            raise HTTPError(weights.url, 206, "the server sent another range than requested", response.headers, None)
+        with part.open("ab" if continued else "wb") as file:  # a server that ignores Range sends the whole file
+            received = _copy(response, file, start if continued else 0, progress)
+    if received < weights.bytes and not _is_web_page(response.headers.get("Content-Type", "")):
         raise OSError(f"the connection ended at {received:,} of {weights.bytes:,} bytes")
 
 
@@ -98,7 +105,7 @@ def _first_byte(content_range: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _is_page(content_type: str) -> bool:
+def _is_web_page(content_type: str) -> bool:
     return content_type.lower().startswith("text/html")
 
 
@@ -117,7 +124,7 @@ def _is_loopback(host: str) -> bool:
 
 
 class _SecureRedirects(urllib.request.HTTPRedirectHandler):
-    """Follow a redirect only where the address itself would be accepted."""
+    """Follow a redirect only to an address that `_refuse_insecure` accepts."""
 
     def __init__(self, allow_loopback: bool) -> None:
         self._allow_loopback = allow_loopback

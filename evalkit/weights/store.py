@@ -1,4 +1,4 @@
-"""Where weights lie, and that they are the ones meant: nothing is loaded before its digest is checked."""
+"""Finding and loading weights. A file is loaded only after its digest was checked."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ _HTML = (b"<!doctype", b"<html", b"<?xml", b"<head")
 
 
 class MissingWeights(UserError):
-    """A network is not on this machine; the message says what to type. What needs it is left out and named."""
+    """A network is not on this machine; the message says what to type."""
 
 
 def folders() -> list[Path]:
-    """Where weights are looked for: the folders of ``EVALKIT_WEIGHTS``, then ``weights`` in the cache."""
+    """Return the folders that are searched: those of ``EVALKIT_WEIGHTS``, then ``weights`` in the cache."""
     named = [Path(part).expanduser() for part in os.environ.get("EVALKIT_WEIGHTS", "").split(os.pathsep) if part]
     return [*named, download_folder()]
 
 
 def download_folder() -> Path:
-    """Where `evalkit weights pull` puts files."""
+    """Return the folder that `evalkit weights pull` writes to."""
     return cache_folder() / "weights"
 
 
 def candidate(weights: Weights) -> Path | None:
-    """The first file that bears the right name, unchecked; None where there is none."""
+    """Return the first file with the right name, its digest not checked; None where there is none."""
     paths = (folder / file for folder in folders() for file in weights.digests())
     return next((path for path in paths if path.is_file()), None)
 
 
 def locate(name: str) -> Path:
-    """Path of weights by their name in the catalogue, digest checked.
+    """Return the path of weights by their name in the catalogue, after checking the digest.
 
-    Raises MissingWeights where they are absent, UserError where the file is another one than its name says.
+    Raises MissingWeights where they are absent, UserError where the content of the file is wrong.
     """
     weights = find(name)
     path = candidate(weights)
@@ -56,12 +56,12 @@ def locate(name: str) -> Path:
 
 
 def absent(names: Iterable[str]) -> tuple[str, ...]:
-    """Those weights that are not on this machine. UserError where one is there but is not the file meant."""
+    """Return the weights that are not on this machine. Raises UserError where the content of a file is wrong."""
     return tuple(name for name in names if digest(name) is None)
 
 
 def digest(name: str) -> str | None:
-    """The SHA-256 of the file that serves as these weights here; None where there is none."""
+    """Return the SHA-256 of the file of these weights on this machine; None where there is none."""
     try:
         return find(name).digests()[locate(name).name]
     except MissingWeights:
@@ -69,7 +69,7 @@ def digest(name: str) -> str | None:
 
 
 def load(name: str) -> dict[str, Tensor]:
-    """Tensors by name, on the CPU. Only tensors are read: safetensors, or ``torch.load(weights_only=True)``.
+    """Load tensors by name, on the CPU. Only tensors are read: safetensors, or ``torch.load(weights_only=True)``.
 
     Raises as `locate` does, and UserError for a file that holds anything but tensors.
     """
@@ -77,7 +77,7 @@ def load(name: str) -> dict[str, Tensor]:
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Read a flat dictionary of tensors without running any code that the file may hold."""
+    """Read a flat dictionary of tensors without executing code in the file."""
     import pickle
 
     import torch
@@ -97,19 +97,23 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 def flaw(path: Path, sha256: str) -> str | None:
     """What is wrong with a file: a web page in its place, or another digest; None if it is the one meant."""
-    status = path.stat()
-    found = _digest(path, status.st_size, status.st_mtime_ns)
+    found = file_digest(path)
     if found == sha256:
         return None
     with path.open("rb") as file:
         start = file.read(256)
     if start.lstrip().lower().startswith(_HTML):
         return "is a web page saved under that name"
-    return f"has SHA-256 {found[:12]}…, expected {sha256[:12]}… ({status.st_size:,} bytes)"
+    return f"has SHA-256 {found[:12]}…, expected {sha256[:12]}… ({path.stat().st_size:,} bytes)"
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file, computed once a process as long as its size and time of change stay."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
 
 
 @lru_cache
 def _digest(path: Path, size: int, modified_ns: int) -> str:
-    """SHA-256 of a file, once as long as it does not change."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import Unsupported
-from evalkit.geometry.interpolation import motion_exp
+from evalkit.geometry.se3 import motion_exp
 from evalkit.method import PoseCode
 from evalkit.metrics.lpips import lpips
 from evalkit.views import Cameras

@@ -19,9 +19,9 @@ fid = pytest.importorskip("cleanfid.fid")
 
 
 def features(count: int, dimension: int, seed: int) -> torch.Tensor:
-    random = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     scale = torch.arange(1, dimension + 1, dtype=torch.float64) ** -0.35
-    return (torch.randn(count, dimension, generator=random, dtype=torch.float64) * scale * (1 + 0.1 * seed)).abs()
+    return (torch.randn(count, dimension, generator=rng, dtype=torch.float64) * scale * (1 + 0.1 * seed)).abs()
 
 
 @pytest.mark.parametrize(("count_a", "count_b"), [(3000, 2500), (1000, 1000)], ids=["regular", "singular"])

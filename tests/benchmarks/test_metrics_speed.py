@@ -33,9 +33,9 @@ def fastest(function: Callable[[], object], rounds: int = 3) -> float:
 
 
 def test_psnr_and_ssim_of_256_images_against_scikit_image_and_torchmetrics(benchmark: Any) -> None:
-    count, random = 8 if benchmark.disabled else 256, torch.Generator().manual_seed(0)
-    target = torch.rand(count, 3, 256, 256, generator=random)
-    pred = (target + 0.1 * torch.randn(target.shape, generator=random)).clamp(0, 1)
+    count, rng = 8 if benchmark.disabled else 256, torch.Generator().manual_seed(0)
+    target = torch.rand(count, 3, 256, 256, generator=rng)
+    pred = (target + 0.1 * torch.randn(target.shape, generator=rng)).clamp(0, 1)
 
     def scikit_image() -> None:
         for a, b in zip(pred[:8].numpy(), target[:8].numpy(), strict=True):
@@ -59,11 +59,11 @@ def test_psnr_and_ssim_of_256_images_against_scikit_image_and_torchmetrics(bench
 
 
 def test_pose_scores_of_4000_clips_against_a_loop_over_clips(benchmark: Any) -> None:
-    random = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     poses = torch.eye(4).repeat(2, 4000, 5, 1, 1)
-    poses[..., :3, :3] = torch.linalg.qr(torch.randn(2, 4000, 5, 3, 3, generator=random)).Q
+    poses[..., :3, :3] = torch.linalg.qr(torch.randn(2, 4000, 5, 3, 3, generator=rng)).Q
     poses[..., :3, :3] *= torch.linalg.det(poses[..., :3, :3])[..., None, None]
-    poses[..., :3, 3] = torch.randn(2, 4000, 5, 3, generator=random)
+    poses[..., :3, 3] = torch.randn(2, 4000, 5, 3, generator=rng)
 
     def score(pred: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
         return pose_auc(joint_error(*relative_pose_errors(pred, true)), 20, "xfactor")

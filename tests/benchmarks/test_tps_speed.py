@@ -17,11 +17,13 @@ import pytest
 import torch
 
 from evalkit.config.compose import compose_runs
-from evalkit.config.schema import RunConfig
+from evalkit.config.validation import RunConfig
 from evalkit.oracles.sfm.colmap import ColmapOracle
 from evalkit.protocol import Loaded
 from evalkit.registry import Group, load
-from evalkit.run.execute import Session, execute, prepare
+from evalkit.run.session import Session
+from evalkit.run.execute import execute
+from evalkit.run.prepare import prepare
 
 METHODS = ("warp", "shuffled_poses")
 

@@ -9,29 +9,36 @@ from scipy.linalg import expm
 from scipy.spatial.transform import Rotation, Slerp
 
 from evalkit.geometry.alignment import DegenerateAlignment, align_centres
-from evalkit.geometry.interpolation import (
+from evalkit.geometry.interpolation import interpolate_motion, slerp
+from evalkit.geometry.plucker import plucker_rays
+from evalkit.geometry.rays import pixel_grid, world_rays
+from evalkit.geometry.rotations import (
     hat,
-    interpolate_motion,
+    quaternion_from_rotation,
+    rotation_exp,
+    rotation_from_quaternion,
+    rotation_log,
+    rotation_residual,
+)
+from evalkit.geometry.se3 import (
+    camera_centres,
+    invert,
     motion_exp,
     motion_log,
-    rotation_exp,
-    rotation_log,
-    slerp,
+    relative_to,
+    rotation_angle_deg,
+    vector_angle_deg,
 )
-from evalkit.geometry.plucker import plucker_rays
-from evalkit.geometry.projection import project, unproject
-from evalkit.geometry.rays import pixel_grid, world_rays
-from evalkit.geometry.se3 import invert, relative_to, rotation_angle_deg, vector_angle_deg
 
 INTRINSICS = torch.tensor([[70.0, 0, 31], [0, 75, 25], [0, 0, 1]], dtype=torch.float64)
 seeds = st.integers(0, 10**6)
 
 
 def motions(*shape: int, seed: int) -> torch.Tensor:
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     poses = np.tile(np.eye(4), (int(np.prod(shape)), 1, 1))
-    poses[:, :3, :3] = Rotation.random(len(poses), rng=random).as_matrix()
-    poses[:, :3, 3] = random.standard_normal((len(poses), 3))
+    poses[:, :3, :3] = Rotation.random(len(poses), rng=rng).as_matrix()
+    poses[:, :3, 3] = rng.standard_normal((len(poses), 3))
     return torch.from_numpy(poses.reshape(*shape, 4, 4))
 
 
@@ -71,6 +78,34 @@ def test_rotation_exp_and_log_equal_scipy(seed: int, angle: float) -> None:
 
 
 @settings(max_examples=30, deadline=None)
+@given(seeds, st.floats(0.01, 100))
+def test_quaternions_equal_scipy(seed: int, length: float) -> None:
+    rotations = Rotation.random(50, rng=np.random.default_rng(seed))
+    quaternions = torch.from_numpy(rotations.as_quat(scalar_first=True))
+    expected = torch.from_numpy(rotations.as_matrix())
+    torch.testing.assert_close(rotation_from_quaternion(length * quaternions), expected, rtol=0, atol=1e-14)
+    returned = quaternion_from_rotation(expected)
+    torch.testing.assert_close(returned * returned[:, :1].sign(), quaternions * quaternions[:, :1].sign())
+
+
+def test_the_residual_of_a_rotation_is_zero_and_of_others_the_closed_form() -> None:
+    rotation = motions(4, seed=0)[:, :3, :3]
+    assert rotation_residual(rotation).max() < 1e-14
+    scales = torch.tensor([[1.0, 1.0, 1.1], [2.0, 1.0, 0.5], [0.0, 0.0, 0.0], [-1.0, 1.0, 1.0]], dtype=torch.float64)
+    expected = (scales**2 - 1).square().sum(-1).sqrt()  # M = R diag(s): M'M - I = diag(s^2 - 1)
+    torch.testing.assert_close(rotation_residual(rotation * scales[:, None]), expected)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seeds)
+def test_a_camera_sees_its_own_centre_at_the_origin(seed: int) -> None:
+    w2c = motions(2, 3, seed=seed)
+    centres = torch.cat([camera_centres(w2c), torch.ones(2, 3, 1, dtype=torch.float64)], dim=-1)
+    origin = torch.tensor([0.0, 0, 0, 1], dtype=torch.float64).expand(2, 3, 4)
+    torch.testing.assert_close((w2c @ centres[..., None]).squeeze(-1), origin, rtol=0, atol=1e-14)
+
+
+@settings(max_examples=30, deadline=None)
 @given(seeds)
 def test_slerp_equals_scipy(seed: int) -> None:
     ends = Rotation.random(2, rng=np.random.default_rng(seed))
@@ -83,8 +118,8 @@ def test_slerp_equals_scipy(seed: int) -> None:
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.floats(1e-9, 3.1))
 def test_motion_exp_is_the_matrix_exponential_and_log_its_inverse(seed: int, angle: float) -> None:
-    random = np.random.default_rng(seed)
-    twist = random.standard_normal(6)
+    rng = np.random.default_rng(seed)
+    twist = rng.standard_normal(6)
     twist[3:] *= angle / np.linalg.norm(twist[3:])
     generator = np.zeros((4, 4))
     generator[:3, :3], generator[:3, 3] = hat(torch.from_numpy(twist[3:])).numpy(), twist[:3]
@@ -116,13 +151,15 @@ def test_pixel_centres_lie_at_a_half() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seeds)
-def test_projection_undoes_unprojection(seed: int) -> None:
+def test_a_point_of_a_pixel_ray_lies_in_that_pixel_at_its_depth(seed: int) -> None:
     w2c = motions(2, seed=seed)
-    depth = 0.5 + torch.rand(2, 9, 12, dtype=torch.float64)
-    points = unproject(depth, INTRINSICS, w2c)
-    xy, z = project(points.flatten(1, 2), w2c, INTRINSICS)
-    torch.testing.assert_close(xy, pixel_grid(9, 12, depth)[..., :2].reshape(1, -1, 2).expand(2, -1, -1))
-    torch.testing.assert_close(z, depth.flatten(1))
+    depth = 0.5 + torch.rand(2, 9, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    origin, directions = world_rays(w2c, INTRINSICS, 9, 12)
+    points = origin[:, None, None] + depth[..., None] * directions
+    homogeneous = torch.cat([points, torch.ones_like(depth)[..., None]], dim=-1)
+    camera = torch.einsum("vij,vhwj->vhwi", w2c, homogeneous)[..., :3]
+    pixels = camera @ INTRINSICS.mT / depth[..., None]
+    torch.testing.assert_close(pixels, pixel_grid(9, 12, depth).expand(2, -1, -1, -1))
 
 
 @settings(max_examples=20, deadline=None)
@@ -139,22 +176,22 @@ def test_plucker_rays_are_the_same_for_every_point_of_the_line(seed: int) -> Non
 @settings(max_examples=30, deadline=None)
 @given(seeds, st.floats(0.01, 100))
 def test_alignment_recovers_a_similarity(seed: int, scale: float) -> None:
-    random = torch.Generator().manual_seed(seed)
-    centres = torch.randn(2, 6, 3, generator=random, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    centres = torch.randn(2, 6, 3, generator=rng, dtype=torch.float64)
     centres[0, :, 2] = 0  # a planar path is enough
     motion = motions(2, seed=seed)
     target = scale * centres @ motion[:, :3, :3].mT + motion[:, None, :3, 3]
-    found = align_centres(centres, target)
-    torch.testing.assert_close(found.apply(centres), target)
-    torch.testing.assert_close(found.scale, torch.full((2,), scale, dtype=torch.float64))
-    torch.testing.assert_close(found.rotation, motion[:, :3, :3])
+    similarity = align_centres(centres, target)
+    torch.testing.assert_close(similarity.apply(centres), target)
+    torch.testing.assert_close(similarity.scale, torch.full((2,), scale, dtype=torch.float64))
+    torch.testing.assert_close(similarity.rotation, motion[:, :3, :3])
 
 
 def test_a_mirrored_path_is_not_explained_away() -> None:
     centres = torch.randn(8, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    found = align_centres(centres, -centres)
-    assert found.scale > 0 and torch.linalg.det(found.rotation).item() == pytest.approx(1)
-    assert (found.apply(centres) + centres).norm(dim=-1).mean() > 0.5
+    similarity = align_centres(centres, -centres)
+    assert similarity.scale > 0 and torch.linalg.det(similarity.rotation).item() == pytest.approx(1)
+    assert (similarity.apply(centres) + centres).norm(dim=-1).mean() > 0.5
 
 
 @pytest.mark.parametrize(

@@ -60,11 +60,11 @@ def batched(cameras: Cameras) -> Cameras:
 def test_warp_by_true_geometry_matches_the_ray_caster_where_the_context_sees() -> None:
     (images, depth), (truth, true_depth) = ray_cast(CONTEXT), ray_cast(TARGET)
     rendered, hit = forward_splat(images[None], depth[None], batched(CONTEXT), batched(TARGET))
-    seen = visibility(true_depth, TARGET, depth, CONTEXT)
-    assert (seen.float().mean((1, 2)) > 0.9).all()
-    assert (hit[0] & seen).sum() > 0.999 * seen.sum()
+    visible = visibility(true_depth, TARGET, depth, CONTEXT)
+    assert (visible.float().mean((1, 2)) > 0.9).all()
+    assert (hit[0] & visible).sum() > 0.999 * visible.sum()
     filled = fill_holes(rendered, hit)[0]
-    assert (masked_psnr(filled, truth, seen) > 28).all()
+    assert (masked_psnr(filled, truth, visible) > 28).all()
     assert (psnr(filled, truth) > 25).all()
 
 
@@ -88,10 +88,10 @@ def test_the_void_moves_with_the_rotation_alone() -> None:
     images, depth = ray_cast(CONTEXT, wall=torch.inf)
     truth, true_depth = ray_cast(TARGET[:2], wall=torch.inf)
     rendered, _ = forward_splat(images[None], depth[None], batched(CONTEXT), batched(TARGET[:2]))
-    seen = visibility(true_depth, TARGET[:2], depth, CONTEXT)
-    assert (seen & true_depth.isinf()).sum() > 0.9 * true_depth.isinf().sum()
+    visible = visibility(true_depth, TARGET[:2], depth, CONTEXT)
+    assert (visible & true_depth.isinf()).sum() > 0.9 * true_depth.isinf().sum()
     near_ball = torch.nn.functional.max_pool2d(true_depth.isfinite().float(), 5, stride=1, padding=2) > 0
-    assert (masked_psnr(rendered[0], truth, seen & ~near_ball) > 38).all()
+    assert (masked_psnr(rendered[0], truth, visible & ~near_ball) > 38).all()
 
 
 def test_what_hides_behind_the_ball_is_not_visible() -> None:
@@ -105,11 +105,11 @@ def test_what_hides_behind_the_ball_is_not_visible() -> None:
     closest = ((BALL - eye) * (point - eye)).sum(-1) / (point - eye).square().sum(-1)
     miss = (eye + closest.clamp(0, 1)[..., None] * (point - eye) - BALL).norm(dim=-1)
     on_wall = true_depth > 3.4
-    seen = visibility(true_depth, target, depth, context)
+    visible = visibility(true_depth, target, depth, context)
     clear, hidden = on_wall & (miss > RADIUS + 0.04), on_wall & (miss < RADIUS - 0.04)
     assert hidden.sum() > 500 and clear.sum() > 500
-    assert not (seen & hidden).any()
-    assert (seen & clear).sum() > 0.5 * clear.sum()
+    assert not (visible & hidden).any()
+    assert (visible & clear).sum() > 0.5 * clear.sum()
 
 
 def test_each_warp_is_bit_for_bit_the_same_in_any_batch_and_order() -> None:

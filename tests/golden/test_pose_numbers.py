@@ -23,8 +23,8 @@ TABLE = {
 @pytest.mark.parametrize("method", TABLE)
 def test_the_same_ten_errors_score_differently_by_definition(method: str) -> None:
     errors = torch.tensor(TEN_ERRORS, dtype=torch.float64)
-    found = [round(100 * pose_auc(errors, threshold, method).item(), 2) for threshold in (5, 10, 20, 30)]
-    assert found == list(TABLE[method])
+    areas = [round(100 * pose_auc(errors, threshold, method).item(), 2) for threshold in (5, 10, 20, 30)]
+    assert areas == list(TABLE[method])
 
 
 @pytest.mark.parametrize(

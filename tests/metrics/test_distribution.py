@@ -27,15 +27,15 @@ seeds = st.integers(0, 2**32 - 1)
 
 def features(count: int, dimension: int, seed: int, shift: float = 0.0) -> Tensor:
     """Like those of a network: positive, with a spectrum that falls off."""
-    random = torch.Generator().manual_seed(seed)
+    rng = torch.Generator().manual_seed(seed)
     scale = torch.arange(1, dimension + 1, dtype=torch.float64) ** -0.35
-    mixing = torch.linalg.qr(torch.randn(dimension, dimension, generator=random, dtype=torch.float64)).Q
-    noise = torch.randn(count, dimension, generator=random, dtype=torch.float64) * scale * (1 + shift)
+    mixing = torch.linalg.qr(torch.randn(dimension, dimension, generator=rng, dtype=torch.float64)).Q
+    noise = torch.randn(count, dimension, generator=rng, dtype=torch.float64) * scale * (1 + shift)
     return (noise @ mixing).abs() + shift
 
 
-def covariance(random: torch.Generator, dimension: int, rank: int) -> Tensor:
-    factor = torch.randn(dimension, rank, generator=random, dtype=torch.float64)
+def covariance(rng: torch.Generator, dimension: int, rank: int) -> Tensor:
+    factor = torch.randn(dimension, rank, generator=rng, dtype=torch.float64)
     return factor @ factor.mT / rank
 
 
@@ -57,31 +57,31 @@ def test_equal_gaussians_have_no_distance() -> None:
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.integers(1, 40), st.integers(1, 60))
 def test_a_shift_alone_costs_its_squared_length(seed: int, dimension: int, rank: int) -> None:
-    random = torch.Generator().manual_seed(seed)
-    cov = covariance(random, dimension, rank)
-    mean, shift = torch.randn(2, dimension, generator=random, dtype=torch.float64)
-    found = frechet_distance(mean, cov, mean + shift, cov)
-    torch.testing.assert_close(found, shift.square().sum(), rtol=1e-7, atol=1e-7)
+    rng = torch.Generator().manual_seed(seed)
+    cov = covariance(rng, dimension, rank)
+    mean, shift = torch.randn(2, dimension, generator=rng, dtype=torch.float64)
+    distance = frechet_distance(mean, cov, mean + shift, cov)
+    torch.testing.assert_close(distance, shift.square().sum(), rtol=1e-7, atol=1e-7)
 
 
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.integers(1, 40))
 def test_commuting_covariances_differ_by_their_standard_deviations(seed: int, dimension: int) -> None:
-    random = torch.Generator().manual_seed(seed)
-    axes = torch.linalg.qr(torch.randn(dimension, dimension, generator=random, dtype=torch.float64)).Q
-    a, b = torch.rand(2, dimension, generator=random, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    axes = torch.linalg.qr(torch.randn(dimension, dimension, generator=rng, dtype=torch.float64)).Q
+    a, b = torch.rand(2, dimension, generator=rng, dtype=torch.float64)
     b[: dimension // 3] = 0  # directions that one of them does not have
     zero = torch.zeros(dimension)
-    found = frechet_distance(zero, axes * a.square() @ axes.mT, zero, axes * b.square() @ axes.mT)
-    torch.testing.assert_close(found, (a - b).square().sum(), rtol=1e-6, atol=1e-6)
+    distance = frechet_distance(zero, axes * a.square() @ axes.mT, zero, axes * b.square() @ axes.mT)
+    torch.testing.assert_close(distance, (a - b).square().sum(), rtol=1e-6, atol=1e-6)
 
 
 @settings(max_examples=20, deadline=None)
 @given(seeds, st.integers(2, 40), st.integers(1, 60), st.integers(1, 60))
 def test_the_distance_is_symmetric(seed: int, dimension: int, rank_a: int, rank_b: int) -> None:
-    random = torch.Generator().manual_seed(seed)
-    a, b = (covariance(random, dimension, rank) for rank in (rank_a, rank_b))
-    mean_a, mean_b = torch.randn(2, dimension, generator=random, dtype=torch.float64)
+    rng = torch.Generator().manual_seed(seed)
+    a, b = (covariance(rng, dimension, rank) for rank in (rank_a, rank_b))
+    mean_a, mean_b = torch.randn(2, dimension, generator=rng, dtype=torch.float64)
     torch.testing.assert_close(
         frechet_distance(mean_a, a, mean_b, b), frechet_distance(mean_b, b, mean_a, a), rtol=1e-6, atol=1e-6
     )
@@ -100,8 +100,8 @@ def test_frechet_distance_equals_clean_fid_with_singular_covariances_too(count_a
 
 def test_at_2048_dimensions_few_features_give_clean_fids_number() -> None:
     # clean-fid 0.1.35 with SciPy 1.17.1 on these features, which takes it a minute
-    random = torch.Generator().manual_seed(0)
-    a, b = (torch.randn(n, 2048, generator=random, dtype=torch.float64).abs() * (n / 150) for n in (150, 200))
+    rng = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(n, 2048, generator=rng, dtype=torch.float64).abs() * (n / 150) for n in (150, 200))
     assert frechet_from_features(a, b).item() == pytest.approx(1744.22537, rel=1e-6)
 
 
@@ -117,13 +117,13 @@ def test_streams_in_any_order_give_the_statistics_of_all(seed: int, sizes: list[
     everything = features(sum(sizes) + 1, 24, seed, shift=30.0)  # a mean far from 0, where sums of squares cancel
     parts = [Gaussian.of(part) for part in everything.split([*sizes, 1])]
     order.shuffle(parts)  # type: ignore[attr-defined]
-    found = Gaussian.empty(24)
+    merged = Gaussian.empty(24)
     for part in parts:
-        found = found.merge(part)
-    assert found.count == len(everything)
-    np.testing.assert_allclose(found.mean, everything.mean(0), rtol=1e-10)
+        merged = merged.merge(part)
+    assert merged.count == len(everything)
+    np.testing.assert_allclose(merged.mean, everything.mean(0), rtol=1e-10)
     expected = np.cov(everything.numpy(), rowvar=False)
-    assert np.abs(found.cov.numpy() - expected).max() < 1e-10 * np.abs(expected).max()
+    assert np.abs(merged.cov.numpy() - expected).max() < 1e-10 * np.abs(expected).max()
 
 
 def test_statistics_of_a_stream_give_the_distance_of_the_features() -> None:

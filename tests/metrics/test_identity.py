@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.metrics.identity import histogram_features, shows_own_scene
 from evalkit.pixels import Preprocess, Profile
 
 
 def test_features_are_histograms_of_unit_mass() -> None:
-    found = histogram_features(torch.rand(3, 3, 32, 32))
-    assert found.shape == (3, 512 + 24)
-    assert torch.allclose(found[:, :512].square().sum(1), torch.ones(3, dtype=torch.float64))
-    assert torch.allclose(found[:, 512:].square().sum(1), torch.ones(3, dtype=torch.float64))
+    histograms = histogram_features(torch.rand(3, 3, 32, 32))
+    assert histograms.shape == (3, 512 + 24)
+    assert torch.allclose(histograms[:, :512].square().sum(1), torch.ones(3, dtype=torch.float64))
+    assert torch.allclose(histograms[:, 512:].square().sum(1), torch.ones(3, dtype=torch.float64))
 
 
 def test_colours_agree_with_numpy() -> None:
@@ -51,13 +52,13 @@ def test_real_frames_of_procedural_worlds_are_told_apart(world: str) -> None:
             "profile": "procedural",
         }
     )
-    data = Procedural(options, "cpu")
+    data = ProceduralDataset(options, "cpu")
     preprocess = Preprocess(64, Profile.PIXELSPLAT)
-    scenes = [data.frames(each.name, (0, 6, 12, 18, 24, 30), preprocess).images for each in data.sequences()]
-    found = [histogram_features(images) for images in scenes]
+    scenes = [data.frames(sequence.name, (0, 6, 12, 18, 24, 30), preprocess).images for sequence in data.sequences()]
+    histograms = [histogram_features(images) for images in scenes]
     hits = [
         shows_own_scene(b[1::2], b[::2], a).double().mean()
-        for i, b in enumerate(found)
-        for a in found[:i] + found[i + 1 :]
+        for i, b in enumerate(histograms)
+        for a in histograms[:i] + histograms[i + 1 :]
     ]
     assert torch.stack(hits).mean() > 0.97

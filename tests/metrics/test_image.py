@@ -21,10 +21,10 @@ OF_SCIPY = {"reflect": "reflect", "mirror": "mirror", "zeros": "constant"}  # bo
 
 
 def noisy_pair(count: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(count, 3, 6, 6, generator=random)
+    rng = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 6, 6, generator=rng)
     target = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)
-    return (target + 0.1 * torch.randn(target.shape, generator=random)).clamp(0, 1), target
+    return (target + 0.1 * torch.randn(target.shape, generator=rng)).clamp(0, 1), target
 
 
 def scikit_ssim(pred: torch.Tensor, target: torch.Tensor, double: bool = True) -> np.ndarray:
@@ -95,8 +95,8 @@ def test_ssim_covariances_and_borders_equal_scikit_image(covariance, seed: int, 
 @pytest.mark.parametrize("contrast", [1.0, 1e-4])
 def test_ssim_with_any_border_equals_its_definition(covariance, border, contrast: float) -> None:
     pred, target = (0.5 + contrast * (image - 0.5) for image in noisy_pair(3, 73, 140))
-    found = ssim(pred, target, covariance, border).numpy()
-    assert np.abs(found - scipy_ssim(pred, target, covariance, border)).max() < 1e-6
+    similarity = ssim(pred, target, covariance, border).numpy()
+    assert np.abs(similarity - scipy_ssim(pred, target, covariance, border)).max() < 1e-6
 
 
 @settings(max_examples=15, deadline=None)
@@ -158,11 +158,11 @@ def test_masked_psnr_ignores_the_other_pixels() -> None:
     mask[0] = True
     mask[1, :8] = True
     pred[1, :, 8:] = torch.nan
-    found = masked_psnr(pred, target, mask)
+    values = masked_psnr(pred, target, mask)
     torch.testing.assert_close(
-        found[:2], torch.cat([psnr(pred[:1], target[:1]), psnr(pred[1:2, :, :8], target[1:2, :, :8])])
+        values[:2], torch.cat([psnr(pred[:1], target[:1]), psnr(pred[1:2, :, :8], target[1:2, :, :8])])
     )
-    assert found[2].isnan()
+    assert values[2].isnan()
 
 
 def test_an_error_divided_by_all_pixels_is_that_of_images_with_equal_backgrounds() -> None:
@@ -205,9 +205,9 @@ def test_images_from_eight_bits_survive_eight_bits_and_hidden_pixels_stay_hidden
     ("decibel", "floor", "round_"), [(24.4, -0.007, -0.002), (26.3, -0.010, -0.002), (31.5, -0.033, -0.008)]
 )
 def test_eight_bit_files_cost_what_was_measured(decibel: float, floor: float, round_: float) -> None:
-    random = torch.Generator().manual_seed(0)
-    target = torch.randint(80, 176, (8, 3, 256, 256), generator=random) / 255
-    noise = torch.randn(target.shape, generator=random)
+    rng = torch.Generator().manual_seed(0)
+    target = torch.randint(80, 176, (8, 3, 256, 256), generator=rng) / 255
+    noise = torch.randn(target.shape, generator=rng)
     error = 10 ** (-decibel / 20)
     pred = target + error * noise
     for rounding, measured, variance in (("floor", floor, 1 / 3), ("round", round_, 1 / 12)):

@@ -21,10 +21,10 @@ package = pytest.importorskip("lpips")
 
 
 def images(count: int, height: int, width: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    random = torch.Generator().manual_seed(seed)
-    coarse = torch.rand(count, 3, 6, 6, generator=random)
+    rng = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 6, 6, generator=rng)
     target = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic").clamp(0, 1)
-    return (target + 0.1 * torch.randn(target.shape, generator=random)).clamp(0, 1), target
+    return (target + 0.1 * torch.randn(target.shape, generator=rng)).clamp(0, 1), target
 
 
 def package_model(net: Net) -> Any:
@@ -62,9 +62,9 @@ def test_random_networks_equal_the_package(net: Net, precision: Any) -> None:
     pred, target = images(3, 64, 83)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         expected = model(pred, target, normalize=True).flatten().double()
-    found = lpips_distance(twin_of(model, net), pred, target, precision)
-    assert found.dtype == torch.float64
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    distances = lpips_distance(twin_of(model, net), pred, target, precision)
+    assert distances.dtype == torch.float64
+    torch.testing.assert_close(distances, expected, rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=8, deadline=None)
@@ -78,8 +78,8 @@ def test_any_size_equals_the_package(seed: int, height: int, width: int) -> None
 
 
 def test_torchmetrics_documented_values_are_reproduced(real: Path) -> None:
-    random = torch.Generator().manual_seed(42)
-    first, second = (torch.rand(2, 3, 100, 100, generator=random) for _ in range(2))
+    rng = torch.Generator().manual_seed(42)
+    first, second = (torch.rand(2, 3, 100, 100, generator=rng) for _ in range(2))
     assert lpips(first, second, "squeeze").numpy().round(4).tolist() == [0.1024, 0.0938]
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from evalkit.geometry.interpolation import motion_exp
+from evalkit.geometry.se3 import motion_exp
 from evalkit.metrics.motion import baselines, long_baselines, magnitude_agreement, rotation_span_deg
 from evalkit.metrics.pose_scores import pose_scores
 
@@ -43,9 +43,9 @@ def test_a_static_camera_has_no_length_at_all() -> None:
 
 @given(st.integers(0, 2**20), st.floats(0.01, 100))
 def test_neither_world_frame_nor_scale_matters(seed: int, scale: float) -> None:
-    random = torch.Generator().manual_seed(seed)
-    w2c = motion_exp(torch.randn(1, 5, 6, generator=random, dtype=torch.float64))
-    elsewhere = w2c @ motion_exp(torch.randn(6, generator=random, dtype=torch.float64))
+    rng = torch.Generator().manual_seed(seed)
+    w2c = motion_exp(torch.randn(1, 5, 6, generator=rng, dtype=torch.float64))
+    elsewhere = w2c @ motion_exp(torch.randn(6, generator=rng, dtype=torch.float64))
     elsewhere[..., :3, 3] *= scale
     assert torch.allclose(magnitude_agreement(elsewhere, w2c), torch.ones(1, 10, dtype=torch.float64), atol=1e-6)
     assert torch.allclose(rotation_span_deg(elsewhere), rotation_span_deg(w2c), atol=1e-6)

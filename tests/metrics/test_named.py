@@ -62,10 +62,10 @@ text = "no metric"
 
 
 def noisy_pair(count: int = 3, size: int = 48) -> tuple[torch.Tensor, torch.Tensor]:
-    random = torch.Generator().manual_seed(0)
-    target = torch.randint(0, 256, (count, 3, size, size), generator=random) / 255
+    rng = torch.Generator().manual_seed(0)
+    target = torch.randint(0, 256, (count, 3, size, size), generator=rng) / 255
     noise = torch.linspace(0.02, 0.2, count)[:, None, None, None]
-    return (target + noise * torch.randn(target.shape, generator=random)).clamp(0, 1), target
+    return (target + noise * torch.randn(target.shape, generator=rng)).clamp(0, 1), target
 
 
 @pytest.fixture
@@ -205,8 +205,8 @@ def test_bf16_lpips_is_lpips_under_autocast(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_lpips_squeeze_gives_torchmetrics_documented_values(real: None) -> None:
-    random = torch.Generator().manual_seed(42)
-    first, second = (torch.rand(2, 3, 100, 100, generator=random) for _ in range(2))
+    rng = torch.Generator().manual_seed(42)
+    first, second = (torch.rand(2, 3, 100, 100, generator=rng) for _ in range(2))
     assert image_scores(["lpips_squeeze"], first, second)["lpips_squeeze"].numpy().round(4).tolist() == [0.1024, 0.0938]
 
 

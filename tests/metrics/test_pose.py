@@ -20,11 +20,11 @@ from evalkit.metrics.pose import (
 
 
 def motions(*shape: int, seed: int, spread: float = 1.0) -> torch.Tensor:
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     count = int(np.prod(shape))
     poses = np.tile(np.eye(4), (count, 1, 1))
-    poses[:, :3, :3] = Rotation.random(count, rng=random).as_matrix()
-    poses[:, :3, 3] = spread * random.standard_normal((count, 3))
+    poses[:, :3, :3] = Rotation.random(count, rng=rng).as_matrix()
+    poses[:, :3, 3] = spread * rng.standard_normal((count, 3))
     return torch.from_numpy(poses.reshape(*shape, 4, 4))
 
 
@@ -53,16 +53,16 @@ def test_errors_do_not_depend_on_either_world_frame(seed: int, signed: bool, mov
     frame = motions(1, 1, seed=seed + 2, spread=10)
     moved = (pred @ frame, true) if move_pred else (pred, true @ frame)
     expected = relative_pose_errors(pred, true, signed)
-    for found, value in zip(relative_pose_errors(*moved, signed), expected, strict=True):
-        torch.testing.assert_close(found, value, rtol=0, atol=1e-6)
+    for errors_deg, value in zip(relative_pose_errors(*moved, signed), expected, strict=True):
+        torch.testing.assert_close(errors_deg, value, rtol=0, atol=1e-6)
 
 
 def test_errors_do_not_depend_on_the_scale_of_the_scene() -> None:
     pred, true = motions(1, 5, seed=3), motions(1, 5, seed=4)
     larger = pred.clone()
     larger[..., :3, 3] *= 37
-    for found, expected in zip(relative_pose_errors(larger, true), relative_pose_errors(pred, true), strict=True):
-        torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+    for errors_deg, expected in zip(relative_pose_errors(larger, true), relative_pose_errors(pred, true), strict=True):
+        torch.testing.assert_close(errors_deg, expected, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("steps", [[0, -1, -2, -3, -4], [4, 3, 2, 1, 0]], ids=["backwards", "time reversed"])
@@ -151,11 +151,11 @@ def test_superglue_and_exact_equal_their_integrals(values: list[float], threshol
     below = errors[errors < threshold]
     recall = np.concatenate([[0], np.arange(1, len(below) + 1) / len(errors)])
     x, y = np.concatenate([[0], below, [threshold]]), np.append(recall, recall[-1])
-    found = {
+    areas = {
         m: pose_auc(torch.tensor(values, dtype=torch.float64), threshold, m).item() for m in ("superglue", "exact")
     }
-    assert found["superglue"] == pytest.approx(np.trapezoid(y, x) / threshold, abs=1e-9)
-    assert found["exact"] == pytest.approx((np.diff(x) * recall).sum() / threshold, abs=1e-9)
+    assert areas["superglue"] == pytest.approx(np.trapezoid(y, x) / threshold, abs=1e-9)
+    assert areas["exact"] == pytest.approx((np.diff(x) * recall).sum() / threshold, abs=1e-9)
 
 
 def test_auc_works_on_any_leading_shape() -> None:
@@ -187,11 +187,11 @@ def test_accuracy_is_strictly_below_the_threshold() -> None:
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_chance_floor_is_what_random_directions_score(signed: bool) -> None:
-    random = torch.Generator().manual_seed(0)
+    rng = torch.Generator().manual_seed(0)
     count = 400_000
     true, pred = torch.eye(4).double().repeat(count, 2, 1, 1), torch.eye(4).double().repeat(count, 2, 1, 1)
     true[:, 1, 0, 3] = 1
-    pred[:, 1, :3, 3] = torch.randn(count, 3, generator=random, dtype=torch.float64)
+    pred[:, 1, :3, 3] = torch.randn(count, 3, generator=rng, dtype=torch.float64)
     errors = joint_error(*relative_pose_errors(pred, true, signed)).flatten()
     for threshold in (10, 20, 30):
         assert accuracy(errors, threshold).item() == pytest.approx(chance_accuracy(threshold, signed), abs=2e-3)

@@ -20,14 +20,12 @@ from evalkit.stats.bootstrap import mean_interval
 Features = tuple[Tensor, Tensor]
 
 
-def drawn(
-    random: torch.Generator, scenes: int, dimension: int, shift: float = 0.0, rank: int | None = None
-) -> Features:
+def drawn(rng: torch.Generator, scenes: int, dimension: int, shift: float = 0.0, rank: int | None = None) -> Features:
     """Two sets [scenes, 3, dimension] that share most of their noise with their scene, the first one shifted."""
     spectrum = torch.arange(1, dimension + 1, dtype=torch.float64) ** -0.5
     spectrum[rank or dimension :] = 0
-    shared = torch.randn(scenes, 1, dimension, generator=random, dtype=torch.float64)
-    own = torch.randn(2, scenes, 3, dimension, generator=random, dtype=torch.float64)
+    shared = torch.randn(scenes, 1, dimension, generator=rng, dtype=torch.float64)
+    own = torch.randn(2, scenes, 3, dimension, generator=rng, dtype=torch.float64)
     a, b = (0.8 * shared + 0.6 * own) * spectrum
     return a * (1 + shift) + 0.5 * shift, b
 
@@ -88,8 +86,8 @@ def test_smaller_subsets_are_drawn_as_clean_fid_draws_them() -> None:
     a, b = features = drawn(torch.Generator().manual_seed(0), 40, 16, shift=0.5)
     fid = pytest.importorskip("cleanfid.fid")
     expected = [fid.kernel_distance(*(p.numpy() for p in flat(features)), 200, 50) for _ in range(5)]  # global state
-    found = kernel(samples((a, b)), subsets=200, subset_size=50).value
-    assert found == pytest.approx(np.mean(expected), abs=5 * np.std(expected))
+    distance = kernel(samples((a, b)), subsets=200, subset_size=50).value
+    assert distance == pytest.approx(np.mean(expected), abs=5 * np.std(expected))
 
 
 @pytest.mark.parametrize(("scenes", "rank"), [(10, None), (60, None), (60, 20), (8, 5)])
@@ -135,8 +133,8 @@ def test_memory_does_not_depend_on_how_many_samples_there_are(monkeypatch: pytes
             return self.count
 
         def __getitem__(self, index: int) -> Features:
-            random = torch.Generator().manual_seed(index)
-            part = torch.randn(2, 3, 16, generator=random)
+            rng = torch.Generator().manual_seed(index)
+            part = torch.randn(2, 3, 16, generator=rng)
             self.alive.add(part)
             self.most = max(self.most, len(self.alive))
             return part[0], part[1]
@@ -153,26 +151,26 @@ def test_intervals_hold_what_new_scenes_give_on_average(
     scenes: int, dimension: int, shift: float, least: float, most: float
 ) -> None:
     """On the wide side where the sets do not differ: there, a sample has no influence but by chance."""
-    random, names = torch.Generator().manual_seed(3), [(f"s{k:02d}",) for k in range(scenes)]
+    rng, names = torch.Generator().manual_seed(3), [(f"s{k:02d}",) for k in range(scenes)]
     for measure in (frechet, lambda given: kernel(given, 1, 1000)):
         values, ends = [], []
         for _ in range(120):
-            distance = measure(samples(drawn(random, scenes, dimension, shift)))
-            (found,) = mean_interval((distance.value + distance.influence[:, None]).numpy(), names, draws=500)
-            assert found.mean == pytest.approx(distance.value, abs=1e-9)
+            distance = measure(samples(drawn(rng, scenes, dimension, shift)))
+            (interval,) = mean_interval((distance.value + distance.influence[:, None]).numpy(), names, draws=500)
+            assert interval.mean == pytest.approx(distance.value, abs=1e-9)
             values.append(distance.value)
-            ends.append((found.low, found.high))
+            ends.append((interval.low, interval.high))
         low, high = np.array(ends).T
         assert least <= np.mean((low <= np.mean(values)) & (np.mean(values) <= high)) <= most
 
 
 def test_resampling_frechet_distance_itself_would_mislead() -> None:
-    random, choice = torch.Generator().manual_seed(4), np.random.default_rng(0)
-    a, b = drawn(random, 20, 100)
+    rng, choice = torch.Generator().manual_seed(4), np.random.default_rng(0)
+    a, b = drawn(rng, 20, 100)
     value = float(frechet_from_features(*flat((a, b))))
     rows = [choice.integers(20, size=20) for _ in range(100)]
     resampled = [float(frechet_from_features(*flat((a[k], b[k])))) for k in rows]
-    new = [float(frechet_from_features(*flat(drawn(random, 20, 100)))) for _ in range(100)]
+    new = [float(frechet_from_features(*flat(drawn(rng, 20, 100)))) for _ in range(100)]
     assert np.quantile(resampled, 0.05) > value  # biased
     assert np.std(resampled) > 2 * np.std(new)  # and too wide
     distance = frechet(samples((a, b)))

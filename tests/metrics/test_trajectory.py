@@ -9,16 +9,16 @@ from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
 from evalkit.geometry.alignment import DegenerateAlignment
-from evalkit.geometry.se3 import invert
-from evalkit.metrics.trajectory import ate, camera_centres, extent, rpe
+from evalkit.geometry.se3 import camera_centres, invert
+from evalkit.metrics.trajectory import ate, extent, rpe
 
 
 def trajectory(views: int, seed: int) -> torch.Tensor:
     """Random cameras, w2c [V, 4, 4]."""
-    random = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     w2c = np.tile(np.eye(4), (views, 1, 1))
-    w2c[:, :3, :3] = Rotation.random(views, rng=random).as_matrix()
-    w2c[:, :3, 3] = random.standard_normal((views, 3))
+    w2c[:, :3, :3] = Rotation.random(views, rng=rng).as_matrix()
+    w2c[:, :3, 3] = rng.standard_normal((views, 3))
     return torch.from_numpy(w2c)
 
 
@@ -31,10 +31,10 @@ def placed(axes: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
 
 def moved(w2c: torch.Tensor, scale: float, seed: int) -> torch.Tensor:
     """The same cameras in a world that is turned, shifted and scaled."""
-    random = np.random.default_rng(seed)
-    turn = torch.from_numpy(Rotation.random(rng=random).as_matrix())
+    rng = np.random.default_rng(seed)
+    turn = torch.from_numpy(Rotation.random(rng=rng).as_matrix())
     c2w = invert(w2c)
-    centres = scale * c2w[:, :3, 3] @ turn.mT + torch.from_numpy(10 * random.standard_normal(3))
+    centres = scale * c2w[:, :3, 3] @ turn.mT + torch.from_numpy(10 * rng.standard_normal(3))
     return placed(turn @ c2w[:, :3, :3], centres)
 
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from evalkit.cli.main import app
 from evalkit.data.degrade import GRADES, degraded
 from evalkit.errors import UserError
-from evalkit.geometry.interpolation import motion_exp
+from evalkit.geometry.se3 import motion_exp
 from evalkit.oracles.calibration.compare import Clip, compare, summary
 from evalkit.oracles.calibration.trust import points, trust
 from evalkit.oracles.oracle import ClipLocation, Estimate

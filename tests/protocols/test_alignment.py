@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import Unsupported
-from evalkit.geometry.interpolation import motion_exp
-from evalkit.geometry.se3 import rotation_angle_deg
+from evalkit.geometry.se3 import motion_exp, rotation_angle_deg
 from evalkit.method import PoseCode
 from evalkit.metrics.image import psnr
 from evalkit.views import Cameras

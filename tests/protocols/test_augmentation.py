@@ -9,7 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.method import Method, PoseCode, Scene, reference_of

@@ -26,7 +26,9 @@ from evalkit.metrics import inception
 from evalkit.metrics.image import quantised
 from evalkit.metrics.inception import Inception
 from evalkit.protocol import Sample
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.prepare import Job, prepare
+from evalkit.run.session import Session
+from evalkit.run.execute import execute
 from evalkit.run.local import LocalEngine
 from evalkit.weights.store import absent
 from protocols.fid.options import FidOptions

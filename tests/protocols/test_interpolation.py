@@ -12,23 +12,26 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Standing, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import NoMotion
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
-from evalkit.data.procedural.rng import Dice
-from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, revolution
+from evalkit.config.validation import parse
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.data.procedural.rng import Rng
+from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, turntable_path
 from evalkit.errors import Unsupported, UserError
-from evalkit.geometry.interpolation import interpolate_motion, motion_exp, slerp
-from evalkit.geometry.se3 import invert, relative_to
+from evalkit.geometry.interpolation import interpolate_motion, slerp
+from evalkit.geometry.se3 import camera_centres, invert, motion_exp, relative_to
 from evalkit.method import Method, PoseCode, Scene, reference_of
-from evalkit.metrics.trajectory import camera_centres
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Views, take_views
-from protocols.interpolation.paths import MODES, Mode, interpolate
-from protocols.interpolation.protocol import COPIES, Interpolation, InterpolationOptions
+from protocols.interpolation.options import InterpolationOptions, Mode
+from protocols.interpolation.paths import PATHS, interpolate
+from protocols.interpolation.protocol import COPIES, Interpolation
 
 OPTIONS = ControlOptions(name="control")
 
@@ -44,7 +47,7 @@ class RayCast:
         needs=frozenset({Need.CAMERAS}),
     )
 
-    def __init__(self, world: Procedural, resolution: int) -> None:
+    def __init__(self, world: ProceduralDataset, resolution: int) -> None:
         self.world, self.resolution = world, resolution
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
@@ -64,16 +67,15 @@ class RayCast:
 
 
 @cache
-def procedural(options: ProceduralOptions) -> Procedural:
+def procedural(options: ProceduralOptions) -> ProceduralDataset:
     """Each world is baked once for all tests."""
-    return Procedural(options, "cpu")
+    return ProceduralDataset(options, "cpu")
 
 
-def protocol(*overrides: str, seed: int = 0) -> Interpolation:
-    small = ["protocol=interpolation", "protocol.resolution=48", "protocol.metrics=[psnr,ssim]", "dataset.count=3"]
-    tree = compose_tree([*small, *overrides])
-    dataset = procedural(parse(ProceduralOptions, tree["dataset"]))
-    return Interpolation(parse(InterpolationOptions, tree["protocol"]), dataset, None, seed)
+def protocol(world: str = "rooms", seed: int = 0, **settings: object) -> Interpolation:
+    dataset = procedural(parse(ProceduralOptions, {"world": world, "count": 3}))
+    options = parse(InterpolationOptions, {"resolution": 48, "metrics": ["psnr", "ssim"]} | settings)
+    return Interpolation(options, dataset, None, seed)
 
 
 def load(one: Interpolation) -> list[Loaded]:
@@ -92,14 +94,14 @@ def summary(one: Interpolation, batch: Sequence[Loaded], method: Method) -> Summ
 
 def turntable(count: int, seed: int = 0) -> Tensor:
     """``count`` cameras of one revolution, w2c [1, count, 4, 4]."""
-    return torch.from_numpy(revolution(Dice("turn", seed), count))[None]
+    return torch.from_numpy(turntable_path(Rng("turn", seed), count))[None]
 
 
 def odd_between_even(w2c: Tensor, mode: Mode, predicted: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Every second camera put back between its neighbours: the true ones, and where they were put."""
     context, target = w2c[:, ::2], w2c[:, 1:-1:2]
     left = torch.arange(target.shape[1])[None]
-    fraction = MODES[mode].fraction(context, left, target)
+    fraction = PATHS[mode].fraction(context, left, target)
     given = PoseCode(cameras=Cameras(context if predicted is None else predicted[:, ::2], None))
     placed = interpolate(given, left, fraction, mode).cameras
     assert placed is not None
@@ -140,11 +142,11 @@ def test_the_coefficient_of_a_camera_on_the_path_is_where_it_stands() -> None:
     left, fraction = torch.tensor([[0, 1, 2], [2, 0, 1]]), torch.rand(2, 3, generator=random, dtype=torch.float64)
     start, end = take_views(context, left), take_views(context, left + 1)
     on_path = interpolate_motion(start, end, fraction)
-    torch.testing.assert_close(MODES[Mode.SE3].fraction(context, left, on_path), fraction, rtol=0, atol=1e-6)
+    torch.testing.assert_close(PATHS[Mode.SE3].fraction(context, left, on_path), fraction, rtol=0, atol=1e-6)
     rotation = slerp(invert(start)[..., :3, :3], invert(end)[..., :3, :3], fraction)
     turned = torch.eye(4, dtype=torch.float64).repeat(2, 3, 1, 1)
     turned[..., :3, :3] = rotation.mT
-    torch.testing.assert_close(MODES[Mode.SPHERE].fraction(context, left, turned), fraction)
+    torch.testing.assert_close(PATHS[Mode.SPHERE].fraction(context, left, turned), fraction)
 
 
 def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
@@ -153,7 +155,7 @@ def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
     context = motion_exp(0.8 * torch.randn(1, 2, 6, generator=random, dtype=torch.float64))
     target = motion_exp(0.3 * torch.randn(1, 1, 6, generator=random, dtype=torch.float64))
     left = torch.zeros(1, 1, dtype=torch.long)
-    found = float(MODES[Mode.SE3].fraction(context, left, target))
+    found = float(PATHS[Mode.SE3].fraction(context, left, target))
     centres = camera_centres(context)[0]
     wide, grid = (centres[0] - centres[1]).norm(), torch.linspace(0, 1, 10001, dtype=torch.float64)
     path = interpolate_motion(context[0, 0].expand(10001, 4, 4), context[0, 1].expand(10001, 4, 4), grid)
@@ -172,7 +174,7 @@ def test_a_camera_that_never_moved_has_a_path_of_one_point() -> None:
 
 @pytest.mark.parametrize("world", ["rooms", "orbits"])
 def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
-    one = protocol(f"dataset.world={world}")
+    one = protocol(world)
     found = summary(one, load(one), Warp(OPTIONS, "cpu"))
     for metric in ("psnr", "ssim"):
         assert found.metrics[metric].mean > found.metrics[f"copy_{metric}"].mean
@@ -182,18 +184,18 @@ def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
 
 @pytest.mark.parametrize("mode", Mode)
 def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None:
-    one = protocol("dataset.world=turntable", f"protocol.mode={mode}")
+    one = protocol("turntable", mode=mode)
     world = one.clips.dataset
-    assert isinstance(world, Procedural)
+    assert isinstance(world, ProceduralDataset)
     batch = load(one)
     found = summary(one, batch, RayCast(world, 48)).metrics
     assert found["psnr"].mean > 50 > 25 > found["copy_psnr"].mean
 
 
 def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
-    one = protocol("dataset.world=turntable", "protocol.mode=sphere")
+    one = protocol("turntable", mode="sphere")
     world, batch = one.clips.dataset, load(one)
-    assert isinstance(world, Procedural)
+    assert isinstance(world, ProceduralDataset)
     predicted = one.predict(batch, RayCast(world, 48))
     for i, loaded in enumerate(batch):  # a turntable turns at constant speed: nearest by azimuth is nearest in time
         clip, frames = loaded.sample.clips[0], loaded.frames[0]
@@ -224,7 +226,7 @@ def test_the_method_never_sees_a_target() -> None:
 def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
     with pytest.raises(Unsupported, match=r"'copy_target' has latent poses.*protocol\.latent=linear"):
         protocol().target_pose(CopyTarget.card)
-    one = protocol("protocol.latent=linear")
+    one = protocol(latent="linear")
     assert one.target_pose(CopyTarget.card) is TargetPose.INTERPOLATED
     batch = load(one)
     faded = one.predict(batch, CopyTarget(OPTIONS, "cpu"))
@@ -240,14 +242,14 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
-        one = protocol(f"protocol.mode={mode}")
-        found = summary(one, load(one), Standing(OPTIONS, "cpu")).metrics
+        one = protocol(mode=mode)
+        found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
         assert found["psnr"].mean == found["copy_psnr"].mean
 
 
 def planned(tmp_path: Path, target: list[int]) -> Sample:
     (tmp_path / "mine.json").write_text(json.dumps({"rooms-test-0000": {"context": [4, 20, 30], "target": target}}))
-    return protocol(f"protocol.index={tmp_path / 'mine.json'}").samples()[0]
+    return protocol(index=str(tmp_path / "mine.json")).samples()[0]
 
 
 def test_a_target_outside_of_its_context_is_planned_as_a_failure(tmp_path: Path) -> None:
@@ -257,7 +259,7 @@ def test_a_target_outside_of_its_context_is_planned_as_a_failure(tmp_path: Path)
 
 def test_a_target_that_is_a_context_frame_is_put_where_it_was_seen(tmp_path: Path) -> None:
     planned(tmp_path, [4, 20, 30])
-    one = protocol(f"protocol.index={tmp_path / 'mine.json'}")
+    one = protocol(index=str(tmp_path / "mine.json"))
     predicted = one.predict(load(one), Warp(OPTIONS, "cpu"))
     assert predicted["fraction"][0].numpy() == pytest.approx([0.0, 0.0, 1.0], abs=1e-6)
     assert (predicted[RENDERS] - predicted[COPIES]).abs().max() < 1e-2
@@ -275,7 +277,7 @@ def test_scores_depend_on_nothing_but_the_sample() -> None:
 
 def test_without_true_cameras_there_is_no_coefficient() -> None:
     one = protocol()
-    blind = Procedural(one.clips.dataset.options, "cpu")  # type: ignore[attr-defined]
+    blind = ProceduralDataset(one.clips.dataset.options, "cpu")  # type: ignore[attr-defined]
     blind.provides = frozenset()  # type: ignore[misc]
     with pytest.raises(UserError, match="coefficients from true cameras"):
         Interpolation(one.options, blind, None, 0)

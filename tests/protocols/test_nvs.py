@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from baselines.controls.methods import CopyTarget
+from baselines.controls.copies import CopyTarget
 from baselines.saved.method import Saved, SavedOptions
 from evalkit.card import Need, TargetPose
 from evalkit.config.compose import compose_runs
@@ -21,7 +21,8 @@ from evalkit.errors import SampleError, UserError
 from evalkit.method import PoseCode, Scene
 from evalkit.pixels import Profile
 from evalkit.protocol import RENDERS, Loaded, Sample, Value
-from evalkit.run.execute import Session, prepare
+from evalkit.run.session import Session
+from evalkit.run.prepare import prepare
 from protocols.nvs.options import NvsOptions
 from protocols.nvs.plan import NvsPlan
 from protocols.shared.clips import FALLBACK, Sampling, even_split

@@ -17,7 +17,9 @@ from evalkit.errors import UserError
 from evalkit.index.released import evaluated_by_released_code
 from evalkit.method import PoseCode
 from evalkit.protocol import Better, Loaded
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.prepare import Job, prepare
+from evalkit.run.session import Session
+from evalkit.run.execute import execute
 from evalkit.views import Views
 from protocols.shared.target_poses import Batch, encode
 

@@ -13,7 +13,10 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, Dolly, ShuffledPoses, Standing, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import Dolly, NoMotion
+from baselines.controls.copies import CopyContext
+from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_runs
 from evalkit.data.dataset import ClipShape, SequenceInfo
@@ -232,8 +235,8 @@ def test_a_dolly_that_guesses_backwards_is_rewarded_wherever_errors_are_folded()
     assert scores["pose"]["auc_exact_signed@30"].mean == 0 == scores["pose"]["magnitude"].mean
 
 
-def test_standing_still_is_90_degrees_off_and_has_no_trajectory_error() -> None:
-    found = summary(protocol("protocol=pose"), Standing(OPTIONS, "cpu"))
+def test_no_motion_is_90_degrees_off_and_has_no_trajectory_error() -> None:
+    found = summary(protocol("protocol=pose"), NoMotion(OPTIONS, "cpu"))
     assert found.metrics["auc_exact_signed@30"].mean == 0
     assert np.isnan(found.metrics["ate"].mean)
     assert found.counts["no ATE, the predicted camera centres coincide"] == 5

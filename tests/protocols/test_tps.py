@@ -20,7 +20,9 @@ from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
 from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import RENDERS, Loaded
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.prepare import Job, prepare
+from evalkit.run.session import Session
+from evalkit.run.execute import execute
 from evalkit.views import Cameras
 from protocols.shared.transfer_plan import TransferOptions, TransferPlanner
 

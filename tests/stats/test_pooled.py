@@ -10,8 +10,8 @@ from evalkit.stats.pooled import pooled_intervals
 
 
 def samples(count: int, seed: int) -> tuple[list[np.ndarray], list[str]]:
-    random = np.random.default_rng(seed)
-    return [random.exponential(size=4) for _ in range(count)], [f"scene-{i // 2:02d}" for i in range(count)]
+    rng = np.random.default_rng(seed)
+    return [rng.exponential(size=4) for _ in range(count)], [f"scene-{i // 2:02d}" for i in range(count)]
 
 
 def test_pooled_means_agree_with_the_cluster_bootstrap_of_rows() -> None:

@@ -23,6 +23,7 @@ from evalkit.cli.weights import weights_app
 from evalkit.errors import UserError
 from evalkit.weights import catalogue, store
 from evalkit.weights.catalogue import CATALOGUE, Weights
+from evalkit.weights.convert import converts_weights
 from evalkit.weights.download import pull
 from evalkit.weights.store import MissingWeights, load, locate, read_tensors
 
@@ -40,7 +41,7 @@ class Server:
         self.shifts_ranges = False
         self.redirect: str | None = None
         self.status = 200
-        self.page = False
+        self.sends_page = False
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -57,7 +58,7 @@ class Server:
         asked = handler.headers.get("Range")
         self.ranges.append(asked)
         start = int(asked[6:-1]) if asked and not self.ignores_ranges else 0
-        body = PAGE if self.page else CONTENT[start:]
+        body = PAGE if self.sends_page else CONTENT[start:]
         if self.redirect or self.status != 200:
             handler.send_response(302 if self.redirect else self.status)
             handler.send_header("Location", self.redirect or "")
@@ -68,7 +69,9 @@ class Server:
         if start:
             first = start + self.shifts_ranges
             handler.send_header("Content-Range", f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}")
-        handler.send_header("Content-Type", "text/html; charset=utf-8" if self.page else "application/octet-stream")
+        handler.send_header(
+            "Content-Type", "text/html; charset=utf-8" if self.sends_page else "application/octet-stream"
+        )
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body[: self.cut_after])
@@ -104,11 +107,11 @@ def fetch(weights: Weights, folder: Path) -> Path:
 
 
 def test_a_download_is_whole_or_not_there(net: Weights, server: Server, tmp_path: Path) -> None:
-    seen: list[int] = []
-    path = pull(net, tmp_path, seen.append, allow_loopback=True)
+    received: list[int] = []
+    path = pull(net, tmp_path, received.append, allow_loopback=True)
     assert path.read_bytes() == CONTENT
-    assert seen == sorted(seen)
-    assert seen[-1] == len(CONTENT)
+    assert received == sorted(received)
+    assert received[-1] == len(CONTENT)
     assert not (tmp_path / "net.pth.part").exists()
     fetch(net, tmp_path)
     assert len(server.ranges) == 1  # not asked for again
@@ -152,7 +155,7 @@ def test_a_part_of_another_file_is_found_out_and_not_kept(net: Weights, tmp_path
 
 
 def test_a_web_page_in_place_of_weights_is_called_one(net: Weights, server: Server, tmp_path: Path) -> None:
-    server.page = True
+    server.sends_page = True
     with pytest.raises(UserError, match="web page"):
         fetch(net, tmp_path)
     assert not list(tmp_path.glob("net.pth*[!k]"))  # a lock may stay, a file may not
@@ -268,3 +271,14 @@ def test_commands_list_pull_and_verify(net: Weights, monkeypatch: pytest.MonkeyP
 def test_listing_needs_no_torch() -> None:
     code = "import sys, evalkit.cli.weights, evalkit.weights.download; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Converting:
+    @staticmethod
+    def convert(folder: Path, file: Path, views: int) -> None:
+        file.write_text(f"{folder.name} {views}")
+
+
+def test_a_class_with_convert_converts_weights_and_another_does_not() -> None:
+    assert converts_weights(Converting)
+    assert not converts_weights(Weights) and not converts_weights(Converting.convert)
