@@ -106,8 +106,9 @@ def _clips(config: RunConfig, session: Session, device: str) -> list[Calibration
         targets, context = frames.take(clip.target_positions), frames.take(clip.context_positions)
         if targets.cameras is None or context.cameras is None:
             raise UserError(f"oracle compare: dataset={config.dataset.name} has no cameras to compare with")
-        is_known = isinstance(data, KnownWorld)
-        location = ClipLocation(data, clip.sequence, context.cameras.w2c) if is_known else None
+        location = None
+        if isinstance(data, KnownWorld):
+            location = ClipLocation(data, clip.sequence, context.cameras.w2c)
         clips.append(CalibrationClip(sample.id, sample.scenes[0], targets.images, targets.cameras.w2c, location))
     return clips
 
