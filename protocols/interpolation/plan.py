@@ -35,7 +35,7 @@ class InterpolationPlan:
         self.options, self.version = options, options.version
         self.clips = ClipPlanner(options, dataset, seed)
         self.preprocess = self.clips.preprocess
-        self.columns = _columns(options.metrics)
+        self.columns = columns_of(options.metrics)
 
     def samples(self) -> list[Sample]:
         """Clips as `ClipPlanner` draws them; a clip with a target outside of its context becomes a problem."""
@@ -56,7 +56,7 @@ class InterpolationPlan:
         return 8 * targets * (2 * len(self.options.metrics) + 1)
 
 
-def _columns(metrics: Sequence[str]) -> tuple[Column, ...]:
+def columns_of(metrics: Sequence[str]) -> tuple[Column, ...]:
     """Each metric, and the first one again for the copies: each method is compared with its own."""
     columns = image_columns(metrics)
     first = columns[0]

@@ -14,20 +14,33 @@ import yaml
 from evalkit.config.options import Options
 from evalkit.protocol import Better, Column
 from protocols.fid.plan import FidPlan
+from protocols.interpolation.plan import columns_of as interpolation_columns
+from protocols.leak.plan import JOINT_MINUS_ALONE, LeakPlan
+from protocols.object.columns import columns_of as object_columns
 from protocols.pose.columns import columns_of as pose_columns
+from protocols.probe.columns import Source
+from protocols.probe.columns import columns_of as probe_columns
 from protocols.tps.columns import columns_of as tps_columns
 from protocols.tps.options import Feature
 
 PLANS = {
     "augmentation": "AugmentationPlan",
     "fid": "FidPlan",
+    "interpolation": "InterpolationPlan",
+    "leak": "LeakPlan",
     "nvs": "NvsPlan",
+    "object": "ObjectPlan",
     "pose": "PosePlan",
+    "probe": "ProbePlan",
     "tps": "TpsPlan",
 }
 HEAVY = {"torch", "torchvision", "pandas", "scipy"}
 COLUMNS = [
     *FidPlan.columns,
+    *LeakPlan.columns,
+    *interpolation_columns(("psnr", "lpips_vgg")),
+    *object_columns(("psnr", "lpips_vgg")),
+    *(column for version in ("1", "xfactor", "rayzer") for column in probe_columns(version)),
     *(column for version in ("1", "noposplat", "vggt", "erayzer") for column in pose_columns(version)),
     *(column for version in ("2", "xfactor") for column in tps_columns(version, Feature.HISTOGRAM)),
 ]
@@ -48,14 +61,14 @@ class Sequences:
     provides = frozenset(Need)
 
     def sequences(self):
-        return [SequenceInfo(name, name, ((0, 97),)) for name in ("a", "b", "c")]
+        return [SequenceInfo(name, name, ((0, 97),)) for name in ("a", "b", "c", "d", "e")]
 
 class Oracle:
     def identity(self):
         return {{"name": "none"}}
 
 plan = Plan(Plan.Options(), Sequences(), Oracle(), 0)
-print(len(plan.samples()), len(plan.columns) > 0, sorted({heavy} & set(sys.modules)))
+print(len({{sample.scenes[0] for sample in plan.samples()}}), len(plan.columns) > 0, sorted({heavy} & set(sys.modules)))
 """
 
 
@@ -63,7 +76,7 @@ print(len(plan.samples()), len(plan.columns) > 0, sorted({heavy} & set(sys.modul
 def test_planning_imports_no_torch_and_no_pandas(name: str) -> None:
     code = PLAN.format(name=name, plan=PLANS[name], heavy=HEAVY)
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip() == "3 True []"
+    assert answer.stdout.strip() == "5 True []"
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -97,5 +110,6 @@ def test_a_variant_holds_only_what_differs_from_the_defaults(name: str) -> None:
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.key)
 def test_a_column_says_what_it_is_a_number_of_and_which_direction_is_better(column: Column) -> None:
     assert column.quantity
-    assert (column.better is Better.NONE) == (column.key == "frames")
+    is_description = column.key in ("frames", JOINT_MINUS_ALONE.key) or column.variant == "seeds"
+    assert (column.better is Better.NONE) == (is_description or column.key.startswith(f"{Source.NOISE}."))
     assert column.key.partition("|")[2] in ("", column.variant)
