@@ -1,4 +1,4 @@
-"""Which pixels of a stored image a protocol scores: part of a run's identity, hence named."""
+"""How a stored image becomes the square of pixels that a protocol scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class Profile(StrEnum):
-    """How published codes get from a stored image to a square."""
+    """Published ways to make a square of a stored image (docs/data.md)."""
 
     PIXELSPLAT = "pixelsplat"
     LVSM_P8 = "lvsm-p8"
@@ -21,7 +21,7 @@ class Profile(StrEnum):
 
 @dataclass(frozen=True)
 class Preprocess:
-    """A square crop of ``resolution`` pixels, made the way of ``profile``."""
+    """Make squares of ``resolution`` x ``resolution`` pixels in the way of ``profile``."""
 
     resolution: int
     profile: Profile

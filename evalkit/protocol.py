@@ -1,7 +1,7 @@
 """What a protocol is: samples in, one row a sample, a summary. Everything else works on samples and rows.
 
-Planning (`Planner`) needs no tensor and imports no torch; scoring (`Protocol`) does. A protocol may be one class that does
-both, or a class for planning whose ``implementation`` names its subclass that scores (`evalkit.registry`).
+Planning (`Planner`) needs no tensor and imports no torch; scoring (`Protocol`) does. A protocol may be one class that
+does both, or a class for planning whose ``implementation`` names its subclass that scores (`evalkit.registry`).
 """
 
 from __future__ import annotations

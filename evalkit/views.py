@@ -50,12 +50,14 @@ class Frames:
         numbers: frame numbers, which are positions in the sequence.
         cameras: [V].
         depth: [V, H, W], in the unit of the cameras' translation.
+        mask: bool [V, H, W], true on the object.
     """
 
     images: Tensor
     numbers: tuple[int, ...]
     cameras: Cameras | None = None
     depth: Tensor | None = None
+    mask: Tensor | None = None
 
     def take(self, positions: Sequence[int]) -> Frames:
         """Return the frames at these positions (not frame numbers), in this order."""
@@ -65,6 +67,7 @@ class Frames:
             tuple(self.numbers[i] for i in index),
             None if self.cameras is None else self.cameras[index],
             None if self.depth is None else self.depth[index],
+            None if self.mask is None else self.mask[index],
         )
 
 

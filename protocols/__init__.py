@@ -1,1 +1,1 @@
-"""Protocols: one file each, registered by entry point. They know methods only through `evalkit.method`."""
+"""Protocols: one package each, registered by entry point. They know methods only through `evalkit.method`."""

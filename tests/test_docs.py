@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,9 +13,10 @@ from typer.testing import CliRunner
 
 from evalkit import registry
 from evalkit.cli.main import app
-from evalkit.config.compose import compose_runs
+from evalkit.config.compose import compose_run
 from evalkit.pixels import Preprocess, Profile
-from evalkit.run.execute import Session, prepare
+from evalkit.run.session import Session
+from tests.plugins import install
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
@@ -58,23 +58,23 @@ def words(command: str) -> list[str]:
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder as a reader would have it: two clips of photographs, and the example method installed."""
     folder = tmp_path_factory.mktemp("reader")
-    dataset = prepare(compose_runs(["protocol=nvs", "baseline=static", f"out={folder / 'plan'}"])[0], Session()).dataset
+    config = compose_run(["protocol=nvs", "baseline=static"])
+    dataset = Session().dataset(config.dataset, "cpu")
     for name, sequence in zip(("left", "right"), dataset.sequences(), strict=False):
         (folder / "photos" / name).mkdir(parents=True)
         frames = dataset.frames(sequence.name, range(0, 48, 4), Preprocess(96, Profile.PIXELSPLAT))
         for number, image in zip(frames.numbers, frames.images, strict=True):
             pixels = (image.permute(1, 2, 0) * 255).byte().cpu().numpy()
             Image.fromarray(pixels).save(folder / "photos" / name / f"{number:03d}.png")
-    shutil.copy(ROOT / "docs/examples/blend/blend.py", folder)
-    (folder / "blend-0.1.dist-info").mkdir()
-    (folder / "blend-0.1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: blend\nVersion: 0.1\n")
-    (folder / "blend-0.1.dist-info" / "entry_points.txt").write_text("[evalkit.baselines]\nblend = blend:Blend\n")
+    for name, group, attribute in (("blend", "baselines", "Blend"), ("flicker", "protocols", "Flicker")):
+        source = (ROOT / f"docs/examples/{name}/{name}.py").read_text(encoding="utf-8")
+        install(folder, name, {f"{name}.py": source}, {group: {name: f"{name}:{attribute}"}})
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.chdir(folder)
-        registry._entries.cache_clear()
+        registry.forget()
         yield folder
-    registry._entries.cache_clear()
+    registry.forget()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -1,60 +1,154 @@
-"""The direction of imports, and what they cost."""
+"""The direction of imports between all folders, and what imports cost."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-# Who may not import whom (docs: the design's "dependencies run one way").
-FORBIDDEN = {
-    "evalkit": {"protocols", "baselines", "leaderboards"},
-    "protocols": {"baselines", "leaderboards", "evalkit.run", "evalkit.cli"},
-    "baselines": {"protocols", "leaderboards", "evalkit.run", "evalkit.cli"},
-}
-# Inside the core, the lower layers do not know the upper ones.
-UPPER = {"evalkit.run", "evalkit.cli", "evalkit.config.compose"}
-LOWER = ["geometry", "metrics", "stats", "data", "oracles"]
+PACKAGES = ("evalkit", "protocols", "baselines", "leaderboards")
+# The house from the ground up: a module or folder of evalkit imports nothing that stands above it.
+FLOORS = (
+    {"errors", "files", "cache", "seeds", "digests", "modules", "threads", "console"},
+    {"card", "pixels", "views", "geometry", "stats"},
+    {"config", "registry", "method", "protocol"},
+    {"metrics", "data", "weights"},
+    {"oracles", "training", "index"},
+    {"run"},
+    {"cli", "api", "__main__"},
+)
+FLOOR_OF = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+# What the folders beside evalkit may use of each other.
+BESIDE = {"protocols": "shared", "baselines": "nn"}
+
+
+def modules() -> dict[str, Path]:
+    """Every module by its dotted name."""
+    files = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): file for file in files}
+
+
+MODULES = modules()
 
 
 def imports_of(path: Path) -> set[str]:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    found = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    return found | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+    """Modules of ours that a file imports, wherever in its code."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names & MODULES.keys()
 
 
-@pytest.mark.parametrize("package", FORBIDDEN)
-def test_imports_run_one_way(package: str) -> None:
-    for path in (ROOT / package).rglob("*.py"):
-        for module in imports_of(path):
-            assert not any(module == bad or module.startswith(bad + ".") for bad in FORBIDDEN[package]), (path, module)
+def folder_of(module: str) -> str:
+    return ".".join(MODULES[module].relative_to(ROOT).parent.parts)
 
 
-@pytest.mark.parametrize("folder", LOWER)
-def test_lower_layers_do_not_know_upper_ones(folder: str) -> None:
-    for path in (ROOT / "evalkit" / folder).rglob("*.py"):
-        for module in imports_of(path):
-            assert not any(module == bad or module.startswith(bad + ".") for bad in UPPER), (path, module)
+def test_evalkit_imports_no_folder_beside_it() -> None:
+    for module, path in MODULES.items():
+        if module.partition(".")[0] == "evalkit":
+            outside = {name for name in imports_of(path) if name.partition(".")[0] != "evalkit"}
+            assert not outside, (module, outside)
 
 
-def test_help_imports_no_torch() -> None:
+def test_nothing_in_evalkit_imports_upward() -> None:
+    unknown = {name for name in MODULES if name.startswith("evalkit.") and name.split(".")[1] not in FLOOR_OF}
+    assert not unknown, "tests/test_structure.py must know on which floor it stands"
+    for module, path in MODULES.items():
+        if module.startswith("evalkit."):
+            for imported in imports_of(path) - {"evalkit"}:
+                above = FLOOR_OF[imported.split(".")[1]] > FLOOR_OF[module.split(".")[1]]
+                assert not above, f"{module} imports {imported}, which stands above it"
+
+
+@pytest.mark.parametrize("package", BESIDE)
+def test_protocols_and_baselines_stand_apart(package: str) -> None:
+    for module, path in MODULES.items():
+        if module.partition(".")[0] != package:
+            continue
+        for imported in imports_of(path):
+            top, _, rest = imported.partition(".")
+            assert top in ("evalkit", package), (module, imported)
+            assert not imported.startswith(("evalkit.run", "evalkit.cli", "evalkit.api")), (module, imported)
+            own = module.split(".")[1:2]
+            assert top == "evalkit" or not rest or rest.split(".")[0] in (*own, BESIDE[package]), (module, imported)
+
+
+def test_no_folder_is_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for module, path in MODULES.items():
+        folders = {folder_of(imported) for imported in imports_of(path) if imported in MODULES}
+        graph.setdefault(folder_of(module), set()).update(folders - {folder_of(module)})
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        pytest.fail(f"folders import each other in a circle: {error.args[1]}")
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """What a command imports, by the first part of each module's name."""
     code = (
         "import sys\nfrom evalkit.cli.main import app\n"
-        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
-        "assert not {'torch', 'numpy', 'pandas', 'hydra', 'pydantic'} & set(sys.modules), sorted(sys.modules)"
+        f"try:\n    app({list(arguments)!r})\nexcept SystemExit:\n    pass\n"
+        "except BaseException as error:\n    assert type(error).__name__ == 'UserError', error\n"
+        "sys.stderr.write(' '.join(sorted({name.partition('.')[0] for name in sys.modules})))"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+    return set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stderr.split())
 
 
-def test_listing_components_imports_no_torch() -> None:
-    code = (
-        "import sys\nfrom evalkit.cli.main import app\n"
-        "try:\n    app(['list'])\nexcept SystemExit:\n    pass\n"
-        "assert 'torch' not in sys.modules"
-    )
-    listing = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    assert all(name in listing for name in ("tps", "nvs", "warp", "procedural", "folder", "colmap", "psnr"))
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert not {"torch", "numpy", "pandas", "hydra", "pydantic"} & imported_by(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["list"],
+        ["list", "protocols", "tps"],
+        ["list", "baselines", "xfactor"],
+        ["list", "datasets", "folder"],
+        ["list", "oracles", "colmap"],
+        ["doctor"],
+        ["cache", "list"],
+        ["weights", "list"],
+        ["run", "protocol=tsp"],
+        ["run", "protocol=tps", "protocol.pairs=none"],
+        ["run", "baseline=xfactor", "baseline.wieghts=mini"],
+        ["run", "protocol=nvs", "protocol.metrics=[psrn]"],
+        ["train", "trainer.recipe.stepz=3"],
+    ],
+    ids=" ".join,
+)
+def test_what_needs_no_tensor_imports_no_torch(arguments: list[str]) -> None:
+    assert not {"torch", "torchvision", "pycolmap", "lightning_fabric"} & imported_by(*arguments)
+
+
+@pytest.mark.parametrize(
+    "protocol", ["tps", "nvs", "pose", "probe", "interpolation", "object", "leak", "fid", "augmentation"]
+)
+def test_planning_imports_no_torch(protocol: str, tmp_path: Path) -> None:
+    command = ["run", f"protocol={protocol}", "limit=6", "dry_run=true", f"out={tmp_path}"]
+    assert not {"torch", "torchvision", "pycolmap", "pandas"} & imported_by(*command)
+    assert not list(tmp_path.iterdir()), "nothing is written"
+
+
+@pytest.mark.parametrize("baseline", ["xfactor", "rayzer", "rust"])
+def test_a_card_is_read_without_torch(baseline: str, tmp_path: Path) -> None:
+    command = ["run", "protocol=tps", f"baseline={baseline}", "controls=false", "dataset.world=orbits", "limit=2"]
+    command += ["oracle=alignment", "protocol.resolution=32", "dry_run=true", f"out={tmp_path}"]
+    assert "torch" not in imported_by(*command)
+
+
+def test_a_finished_run_is_printed_without_torch(tmp_path: Path) -> None:
+    command = ["run", "protocol=nvs", "baseline=static", "protocol.resolution=32", "protocol.metrics=[psnr]", "limit=2"]
+    assert "torch" in imported_by(*command, f"out={tmp_path}")
+    assert not {"torch", "pandas"} & imported_by(*command, f"out={tmp_path}")
+    assert not {"torch", "pandas"} & imported_by("show", str(tmp_path))

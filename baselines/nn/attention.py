@@ -19,10 +19,10 @@ class HeadNorm(nn.Module):
         self.scale = nn.Parameter(torch.ones(heads, 1, channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``x`` [..., heads, tokens, channels], in float32 whatever its type."""
-        wide = x.float()
-        normal: Tensor = (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps) * self.scale).to(x.dtype)
-        return normal
+        """Normalise ``x`` [..., heads, tokens, channels], in float32 for any type of ``x``."""
+        values = x.float()
+        normalised: Tensor = values * torch.rsqrt(values.square().mean(-1, keepdim=True) + self.eps) * self.scale
+        return normalised.to(x.dtype)
 
 
 def split_heads(x: Tensor, heads: int) -> Tensor:
@@ -39,8 +39,8 @@ def merge_heads(x: Tensor) -> Tensor:
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """Softmax attention [..., heads, tokens, channels]; no mask, no dropout.
 
-    A GPU takes its flash kernel. A CPU takes plain products: the backward pass of its own fused kernel is several
-    times slower for the short sequences that are trained there.
+    On a GPU, the fused kernel. On a CPU, plain products: for the short sequences that are trained there, the backward
+    pass of the fused kernel is several times slower.
     """
     if query.device.type != "cpu":
         return scaled_dot_product_attention(query, key, value)

@@ -1,4 +1,4 @@
-"""The block that reads one set of tokens from another: pre-norm cross-attention and an MLP (OSRT, appendix A.4)."""
+"""A transformer block with cross-attention: pre-norm attention and an MLP (OSRT, appendix A.4)."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from baselines.nn.attention import attend, merge_heads, split_heads
 class CrossBlock(nn.Module):
     """Attention from tokens to a memory, then an MLP; both on normalised input and added to the tokens.
 
-    ``memory`` is the width of the memory and of the attention, whatever ``width`` the tokens have; ``hidden`` is that
-    of the MLP. Self-attention is the case in which the tokens are their own memory.
+    With the tokens as their own memory, this is self-attention.
+
+    Args:
+        width: channels of a token.
+        memory: channels of a token of the memory, and of the attention.
+        heads: heads of the attention.
+        hidden: channels inside the MLP.
     """
 
     def __init__(self, width: int, memory: int, heads: int, hidden: int) -> None:

@@ -16,13 +16,13 @@ def fourier(coordinates: Tensor, octaves: int) -> Tensor:
     >>> fourier(torch.tensor([0.5]), 2).round(decimals=4).abs().tolist()
     [1.0, 0.0, 0.0, 1.0]
     """
-    rates = math.pi * 2.0 ** torch.arange(octaves, device=coordinates.device)
-    angles = (coordinates.unsqueeze(-1) * rates).flatten(-2)
+    frequencies = math.pi * 2.0 ** torch.arange(octaves, device=coordinates.device)
+    angles = (coordinates.unsqueeze(-1) * frequencies).flatten(-2)
     return torch.cat([angles.sin(), angles.cos()], dim=-1)
 
 
 def pixel_coordinates(pixels: Tensor, height: int, width: int) -> Tensor:
-    """Where the centres of pixels lie, x and y in [-1, 1] across the image: row-major numbers [...] -> [..., 2].
+    """Centres (x, y) of pixels, in [-1, 1] across the image: row-major pixel numbers [...] -> [..., 2].
 
     >>> pixel_coordinates(torch.tensor([0, 3]), 2, 2).tolist()
     [[-0.5, -0.5], [0.5, 0.5]]

@@ -1,4 +1,7 @@
-"""Rotations as six numbers: the first two columns of the matrix, of any length and angle (Zhou et al., CVPR 2019)."""
+"""Rotations from what networks predict: six numbers, or a quaternion.
+
+Six numbers are the first two columns of the matrix, of any length and angle (Zhou et al., CVPR 2019).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0)  # a 6-D rotation and a
 
 
 def rotation_from_6d(columns: Tensor) -> Tensor:
-    """Rotation matrices [..., 3, 3] from two vectors [..., 6], by Gram-Schmidt; the first keeps its direction.
+    """Rotation matrices [..., 3, 3] from two vectors [..., 6], by Gram-Schmidt; the first one keeps its direction.
 
     >>> rotation_from_6d(torch.tensor([2.0, 0, 0, 1, 3, 0])).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
@@ -22,7 +25,7 @@ def rotation_from_6d(columns: Tensor) -> Tensor:
 
 
 def rigid_from_nine(changes: Tensor) -> Tensor:
-    """Rigid motions [..., 4, 4] from a 6-D rotation and a translation [..., 9], as changes from the identity.
+    """Rigid motions [..., 4, 4] from differences [..., 9] to the identity: of a 6-D rotation and a translation.
 
     >>> bool(torch.equal(rigid_from_nine(torch.zeros(9)), torch.eye(4)))
     True
@@ -36,3 +39,18 @@ def rigid_from_nine(changes: Tensor) -> Tensor:
 def six_d_from_rotation(rotation: Tensor) -> Tensor:
     """The first two columns [..., 6] of rotation matrices [..., 3, 3]."""
     return rotation[..., :2].mT.flatten(-2)
+
+
+def rotation_from_quaternion(quaternions: Tensor) -> Tensor:
+    """Rotation matrices [..., 3, 3] of quaternions (w, x, y, z) [..., 4] of any length but zero.
+
+    >>> rotation_from_quaternion(torch.tensor([2.0, 0, 0, 0])).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    w, x, y, z = normalize(quaternions, dim=-1).unbind(-1)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
+        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
+        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
+    )
+    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

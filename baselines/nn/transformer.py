@@ -1,4 +1,4 @@
-"""The block that scene transformers are made of: pre-norm self-attention and an MLP, without biases."""
+"""The blocks of scene transformers: pre-norm self-attention and an MLP, without biases."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from baselines.nn.attention import HeadNorm, attend, merge_heads, split_heads
 from baselines.nn.rope import Rotation
 
 MLP_RATIO = 4
-PUBLISHED = 0.02, 768  # deviation of first weights, and the width that it was published for (LVSM, RayZer)
+PUBLISHED_DEVIATION, PUBLISHED_WIDTH = 0.02, 768  # of the first weights, and the width of that model (LVSM, RayZer)
 
 
 def deviation(width: int) -> float:
-    """Of a model's first weights: the published one at the published width, elsewhere what gives sums as large.
+    """Standard deviation of the first weights of a model: the published one, scaled so that sums keep their size.
 
-    With 0.02 at a sixth of the width, where a patch lies would drown in what it shows, and nothing is learnt for long.
+    With 0.02 at a sixth of the published width, position codes are much smaller than patch contents, and training
+    stalls for long.
 
     >>> deviation(768), deviation(192)
     (0.02, 0.04)
     """
-    return PUBLISHED[0] * math.sqrt(PUBLISHED[1] / width)
+    return PUBLISHED_DEVIATION * math.sqrt(PUBLISHED_WIDTH / width)
 
 
 class Block(nn.Module):
@@ -47,7 +48,7 @@ class Block(nn.Module):
         )
 
     def forward(self, tokens: Tensor, rotation: Rotation | None = None) -> Tensor:
-        """[..., tokens, width] -> the same shape; ``rotation`` turns queries and keys, where there is one."""
+        """[..., tokens, width] -> the same shape; ``rotation``, if any, is applied to queries and keys."""
         tokens = tokens + self._attention(self.attention_norm(tokens), rotation)
         return tokens + self.mlp(self.mlp_norm(tokens))  # type: ignore[no-any-return]
 
@@ -60,7 +61,7 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """Blocks one after the other. Block l (from 0) starts with weights of `deviation` / sqrt(2 (l + 1))."""
+    """Blocks one after the other. The weights of block l (from 0) start with `deviation` / sqrt(2 (l + 1))."""
 
     def __init__(self, width: int, heads: int, layers: int) -> None:
         super().__init__()

@@ -1,4 +1,7 @@
-"""What tells a token of the camera layers which patch of which view it is."""
+"""Position codes: which patch of which view a token of the camera layers belongs to.
+
+The rank of a view is its place in the temporal order of its clip.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +13,16 @@ from baselines.nn.rope import GridRope, Rotation
 from baselines.nn.transformer import deviation, normal_linears
 from baselines.rayzer.model import RayZerModel
 
-AS_LARGE_AS_PATCHES = 0.5  # deviation of first codes: what `deviation` gives embedded patches of ordinary frames
+LEARNT_DEVIATION = 0.5  # of learnt codes before training: that of embedded patches of ordinary frames
 
 
-def codes_of(model: RayZerModel) -> SineCodes | RotaryCodes:
-    """The codes that ``model.positions`` names."""
+def position_codes(model: RayZerModel) -> SineCodes | RotaryCodes:
+    """Return the codes that ``model.positions`` names."""
     return SineCodes(model) if model.positions == "sines" else RotaryCodes(model)
 
 
 class SineCodes(nn.Module):
-    """Sines and cosines of rows, columns and ranks behind an MLP; one of ranks alone for cameras (released code)."""
+    """Sines and cosines of row, column and rank behind an MLP; for cameras, of the rank alone (released code)."""
 
     def __init__(self, model: RayZerModel) -> None:
         super().__init__()
@@ -43,16 +46,16 @@ class SineCodes(nn.Module):
 
 
 class RotaryCodes(nn.Module):
-    """A learnt code for each place and each rank, and a 2-D rotary embedding in the attention, as XFactor has it.
+    """A learnt code for each place and each rank, and a 2-D rotary embedding in the attention, as in XFactor.
 
-    A view's patches and its camera token share the code of its rank. On a grid of four by four sines hardly differ
-    from place to place, and cameras then do not find out which patches to compare, not even when told the true poses.
+    The patches of a view and its camera token share the code of its rank. On a grid of 4 x 4, sines differ little from
+    place to place, and the camera layers then do not learn which patches to compare, even when trained on true poses.
     """
 
     def __init__(self, model: RayZerModel) -> None:
         super().__init__()
-        self.place = nn.Parameter(AS_LARGE_AS_PATCHES * torch.randn(model.grid**2, model.width))
-        self.rank = nn.Parameter(AS_LARGE_AS_PATCHES * torch.randn(max(model.views), model.width))
+        self.place = nn.Parameter(LEARNT_DEVIATION * torch.randn(model.grid**2, model.width))
+        self.rank = nn.Parameter(LEARNT_DEVIATION * torch.randn(max(model.views), model.width))
         self.rope = GridRope(model.width // model.heads, model.grid, model.grid)
 
     def patches(self, ranks: Tensor) -> Tensor:
@@ -64,10 +67,10 @@ class RotaryCodes(nn.Module):
         return self.rank[ranks]
 
     def rotation(self, views: int, others: int) -> Rotation:
-        """For ``views`` camera tokens, then the patches of as many views, then ``others`` that lie nowhere."""
+        """Rotations of ``views`` camera tokens, the patches of as many views, and ``others`` without a position."""
         patches = torch.arange(len(self.place), device=self.place.device)
-        nowhere = patches.new_full((1,), len(patches))
-        places = torch.cat([nowhere.expand(views), patches.repeat(views), nowhere.expand(others)])
+        unplaced = patches.new_full((1,), len(patches))
+        places = torch.cat([unplaced.expand(views), patches.repeat(views), unplaced.expand(others)])
         return self.rope.table(extra=1).take(places)
 
 

@@ -1,63 +1,59 @@
-"""Poses as tokens: what the scene encoder and the renderer see of a view's camera."""
+"""Poses as tokens: the input of the scene encoder and of the renderer for the pose of a view."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-from baselines.nn.patches import patchify
+from baselines.nn.ray_tokens import RayTokens
+from baselines.nn.rotations import six_d_from_rotation
 from baselines.nn.transformer import deviation, normal_linears
-from baselines.rayzer.cameras import NUMBERS, camera_numbers
 from baselines.rayzer.model import RayZerModel
-from evalkit.geometry.plucker import plucker_rays
+from evalkit.geometry.se3 import invert
 from evalkit.method import PoseCode
 
-
-def pose_tokens(model: RayZerModel) -> nn.Module:
-    """A module from a PoseCode [B, V] to tokens [B, V, n, width]: one a patch for rays, else one a view."""
-    module: nn.Module = {"se3_rays": RayTokens, "se3_mlp": CameraToken, "latent": LatentToken}[model.pose](model)
-    normal_linears(module.modules(), deviation(model.width))
-    return module
+CAMERA_NUMBERS = 13  # a 6-D rotation, a translation, two focal lengths and a principal point
 
 
-class RayTokens(nn.Module):
-    """A token for the Plücker rays of each patch."""
+def pose_embedding(model: RayZerModel) -> nn.Module:
+    """Return the module from poses to tokens that ``model.pose`` names; see `pose_tokens`."""
+    if model.pose == "se3_rays":
+        return RayTokens(model.width, model.resolution, model.patch)
+    return CameraToken(model.width, model.resolution) if model.pose == "se3_mlp" else nn.Identity()
 
-    def __init__(self, model: RayZerModel) -> None:
-        super().__init__()
-        self.resolution, self.patch = model.resolution, model.patch
-        self.embed = nn.Linear(6 * model.patch**2, model.width, bias=False)
 
-    def forward(self, poses: PoseCode) -> Tensor:
-        """Cameras [B, V] -> [B, V, patches, width]; rays are computed in float32."""
-        cameras = poses.cameras
-        assert cameras is not None and cameras.intrinsics is not None
-        with torch.autocast(cameras.w2c.device.type, enabled=False):
-            rays = plucker_rays(cameras.w2c, cameras.intrinsics, self.resolution, self.resolution)
-        return self.embed(patchify(rays, self.patch))  # type: ignore[no-any-return]
+def pose_tokens(embedding: nn.Module, poses: PoseCode) -> Tensor:
+    """Tokens [B, V, N, width] of poses [B, V]: one a patch for rays, else one a view.
+
+    Latent poses are tokens already (Table 7, 3).
+    """
+    if poses.cameras is None:
+        assert poses.latent is not None
+        return embedding(poses.latent)[..., None, :]  # type: ignore[no-any-return]
+    assert poses.cameras.intrinsics is not None
+    return embedding(poses.cameras.w2c, poses.cameras.intrinsics)  # type: ignore[no-any-return]
 
 
 class CameraToken(nn.Module):
-    """One token for the camera's numbers: SE(3) without rays (Table 7, 2)."""
+    """One token for the numbers of a camera: SE(3) without rays (Table 7, 2)."""
 
-    def __init__(self, model: RayZerModel) -> None:
+    def __init__(self, width: int, resolution: int) -> None:
         super().__init__()
-        self.resolution = model.resolution
-        self.embed = nn.Sequential(nn.Linear(NUMBERS, model.width), nn.SiLU(), nn.Linear(model.width, model.width))
+        self.resolution = resolution
+        self.embed = nn.Sequential(nn.Linear(CAMERA_NUMBERS, width), nn.SiLU(), nn.Linear(width, width))
+        normal_linears(self.modules(), deviation(width))
 
-    def forward(self, poses: PoseCode) -> Tensor:
-        """Cameras [B, V] -> [B, V, 1, width]."""
-        assert poses.cameras is not None
-        return self.embed(camera_numbers(poses.cameras, self.resolution))[..., None, :]  # type: ignore[no-any-return]
+    def forward(self, w2c: Tensor, intrinsics: Tensor) -> Tensor:
+        """Cameras [B, V, 4, 4] and [B, V, 3, 3] -> [B, V, 1, width]."""
+        return self.embed(camera_numbers(w2c, intrinsics, self.resolution))[..., None, :]  # type: ignore[no-any-return]
 
 
-class LatentToken(nn.Module):
-    """The camera token itself: no explicit pose (Table 7, 3)."""
+def camera_numbers(w2c: Tensor, intrinsics: Tensor, resolution: int) -> Tensor:
+    """Cameras as [..., CAMERA_NUMBERS]: 6-D rotation and translation of c2w; fx, fy, cx, cy in image widths.
 
-    def __init__(self, model: RayZerModel) -> None:
-        super().__init__()
-
-    def forward(self, poses: PoseCode) -> Tensor:
-        """Latents [B, V, width] -> [B, V, 1, width]."""
-        assert poses.latent is not None
-        return poses.latent[..., None, :]
+    The paper counts ten numbers (supplement, "Ablation details"), which leaves out the translation; it is kept here.
+    """
+    c2w = invert(w2c)
+    pinhole = intrinsics / resolution
+    numbers = [pinhole[..., 0, 0], pinhole[..., 1, 1], pinhole[..., 0, 2], pinhole[..., 1, 2]]
+    return torch.cat([six_d_from_rotation(c2w[..., :3, :3]), c2w[..., :3, 3], torch.stack(numbers, dim=-1)], dim=-1)

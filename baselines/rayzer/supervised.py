@@ -11,8 +11,8 @@ from torch import Tensor
 from baselines.rayzer.objective import RayZerTrainee
 from evalkit.geometry.se3 import relative_to, rotation_angle_deg
 from evalkit.training.clip_batch import ClipBatch
+from evalkit.training.pose_loss import RelativePoses, l1_pose_loss
 from evalkit.training.trainee import LOSS
-from protocols.probe.heads import Poses, Rescale, losses
 
 
 class SupervisedRayZer(RayZerTrainee):
@@ -35,16 +35,16 @@ class SupervisedRayZer(RayZerTrainee):
             return _errors(cameras.w2c.float(), true_poses(clips.w2c, self.model.canonical_of(views)))
 
 
-def true_poses(w2c: Tensor, canonical: int) -> Poses:
+def true_poses(w2c: Tensor, canonical: int) -> RelativePoses:
     """Cameras [B, V, 4, 4] relative to view ``canonical``, whose own pose does not count; computed in float64."""
     exact = w2c.double()
     counts = torch.arange(w2c.shape[1], device=w2c.device) != canonical
-    return Poses.of(relative_to(exact, exact[:, canonical]), counts.expand(len(w2c), -1))
+    return RelativePoses.of(relative_to(exact, exact[:, canonical]), counts.expand(len(w2c), -1))
 
 
-def _errors(w2c: Tensor, true: Poses) -> dict[str, Tensor]:
+def _errors(w2c: Tensor, true: RelativePoses) -> dict[str, Tensor]:
     rotation, translation = w2c[..., :3, :3], w2c[..., :3, 3]
     off_deg = rotation_angle_deg(rotation.detach() @ true.rotation.mT)[true.counts]
     off = (translation.detach() - true.translation).norm(dim=-1)[true.counts]
-    loss = losses(rotation[None], translation[None], true, Rescale.NONE)[0]
+    loss = l1_pose_loss(rotation[None], translation[None], true)[0]
     return {LOSS: loss, "rotation_deg": off_deg.mean(), "distance": off.mean()}

@@ -1,24 +1,19 @@
-"""Where a RayZer's weights come from: the small model that is shipped, a trained file, or a released checkpoint."""
+"""Loading the weights of a RayZer: the shipped model, a trained file, or a released checkpoint."""
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-
+from baselines.rayzer.baseline import NAME, RELEASED_SUFFIX, SHIPPED, RayZerOptions
 from baselines.rayzer.model import RayZerModel
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.official import official_network, read_official
-from evalkit.weights.model_file import Trained, read_trained
-
-SHIPPED = Path(__file__).with_name("mini.safetensors")
-RayZerWeights = Trained[RayZerModel, RayZerNetwork]
+from evalkit.weights.header import model_path, read_header
+from evalkit.weights.model_file import load_network
 
 
-def read_weights(weights: str) -> RayZerWeights:
-    """Read ``mini``, or a path: .pt for a released checkpoint, anything else as `evalkit train` writes it."""
-    file = Path(weights)
-    if file.suffix != ".pt":
-        return read_trained(weights, "rayzer", RayZerModel, RayZerNetwork, SHIPPED)
-    model, network = official_network(read_official(file), str(file))
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return Trained(model, network, digest, "DL3DV-10K", "as released, CC-BY-NC-SA-4.0 (code)")
+def load_weights(options: RayZerOptions) -> RayZerNetwork:
+    """Build the network that ``options.weights`` means. Raises UserError where the file is another than expected."""
+    file = model_path(options.weights, SHIPPED)
+    if file.suffix == RELEASED_SUFFIX:
+        return official_network(read_official(file), str(file))
+    header = read_header(file, NAME)
+    return load_network(header, RayZerNetwork(header.settings(RayZerModel)))

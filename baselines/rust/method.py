@@ -2,46 +2,32 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import torch
 from torch import Tensor
 
+from baselines.rust.baseline import RustBaseline, RustOptions, weights_header
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork, halves_of
 from baselines.rust.objective import RustTrainee
-from evalkit.card import Card, PoseKind, TargetPose
-from evalkit.config.options import ComponentOptions
 from evalkit.method import PoseCode, Scene
 from evalkit.training.trainee import Trainee
 from evalkit.views import Views
-from evalkit.weights.model_file import Trained, read_trained
+from evalkit.weights.model_file import load_network
 
-NAME = "rust"
-SHIPPED = Path(__file__).with_name("mini.safetensors")
-QUERIES = 2**15  # pixels decoded at a time, so that memory does not grow with resolution, views and samples
+PIXELS_AT_ONCE = 2**15  # pixels decoded in one pass, which bounds the memory
 
 
-class RustOptions(ComponentOptions):
-    """``weights``: "mini" for those that come along, or the path of a file that `evalkit train` wrote."""
-
-    weights: str
-
-
-class Rust:
-    """RUST (CVPR 2023): half of a target gives its latent pose, a transformer renders pixels from a set of tokens."""
-
-    Options = RustOptions
-    Model = RustModel
+class Rust(RustBaseline):
+    """Half of a target gives its latent pose; a transformer renders pixels from a set of scene tokens."""
 
     def __init__(self, options: RustOptions, device: str) -> None:
-        trained = read_trained(options.weights, NAME, RustModel, RustNetwork, SHIPPED)
-        self.model, self.card = trained.model, card_of(trained)
-        self.network = trained.network.to(device).eval()
+        header = weights_header(options)
+        self.model, self.card = header.settings(RustModel), self.card_of(options)
+        self.network = load_network(header, RustNetwork(self.model)).to(device).eval()
 
     @staticmethod
     def trainee(model: RustModel) -> Trainee:
-        """A network of these settings, with the objective that trains it."""
+        """Return a new network with its objective."""
         return RustTrainee(model)
 
     @torch.no_grad()
@@ -59,36 +45,19 @@ class Rust:
 
     @torch.no_grad()
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
-        """Decode all pixels, a view at a time."""
+        """Decode all pixels, one view at a time."""
         assert isinstance(scene, Tensor) and poses.latent is not None
-        images = [
-            [self._image(latent, own) for latent in latents] for latents, own in zip(poses.latent, scene, strict=True)
+        clips = [
+            torch.stack([self._image(latent, tokens) for latent in latents])
+            for latents, tokens in zip(poses.latent, scene, strict=True)
         ]
-        return torch.stack([torch.stack(views) for views in images])
+        return torch.stack(clips)
 
     def _image(self, latent: Tensor, scene: Tensor) -> Tensor:
         """One view [3, H, W] of one scene [C, N, width]."""
         size = self.model.resolution
         parts = [
             self.network.colours(latent[None, None], pixels[None, None], scene[None])[0, 0]
-            for pixels in torch.split(torch.arange(size * size, device=scene.device), QUERIES)
+            for pixels in torch.split(torch.arange(size * size, device=scene.device), PIXELS_AT_ONCE)
         ]
         return torch.cat(parts).T.reshape(3, size, size)
-
-
-def card_of(trained: Trained[RustModel, RustNetwork]) -> Card:
-    """What these weights need, saw, and can be asked for."""
-    model = trained.model
-    return Card(
-        name=NAME,
-        summary=f"set-latent scene, pose of {model.latent} numbers from the left half of a view",
-        pose=PoseKind.LATENT,
-        target_poses=(TargetPose.JOINT, TargetPose.CONTEXT_ONLY, TargetPose.TRANSFER),
-        context_views=frozenset(model.contexts),
-        resolution=model.resolution,
-        weights=trained.digest,
-        trained_on=trained.trained_on,
-        licence=trained.licence,
-        paper="arXiv 2211.14306",
-        score_region="right_half",
-    )

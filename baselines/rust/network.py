@@ -1,16 +1,20 @@
-"""RUST's three networks: scene encoder, pose estimator, decoder.
+"""The three networks of RUST: scene encoder, pose estimator, decoder.
 
-There is no official code, and the paper's text (arXiv 2211.14306) was not available beyond its abstract, its project
-page and what others say of it. From those: no poses at the input; an estimator that sees half of the target and a part
-of the scene tokens, and gives a pose of 8 numbers; a decoder that is asked by pixel coordinates and that pose. All
-sizes are those of the improved SRT (OSRT, arXiv 2206.06922, appendix A.4, as in stelzner/srt): three blocks of two
+There is no official code, and of the paper (arXiv 2211.14306) only the abstract, the project page and citations were
+available. They say: the input has no poses; an estimator gets half of the target and a part of the scene tokens, and
+outputs a pose of 8 numbers; a decoder gets pixel coordinates and that pose.
+
+All sizes are those of the improved SRT (OSRT, arXiv 2206.06922, appendix A.4, as in stelzner/srt): three blocks of two
 3x3 convolutions without biases, the second with stride 2, from 96 channels; 5 layers of 768 channels, 12 heads, MLP
 1536; a decoder with an MLP on its queries, 2 layers with queries of 180 channels, and a colour MLP of four hidden
-layers of 1536; 15 octaves. From SRT (arXiv 2111.13152): a learnt embedding that marks the reference view, N(0,
-1/width), and a sigmoid at the end. Chosen here: Fourier features of a token's place, added to it (SRT learns them;
-its improved form has rays in their stead); cross- before self-attention in the estimator, as many pairs of the two as
-the encoder has layers (5); normalised memory; centred images, and weights that keep the size of signals and begin
-with a grey image. Without the last two, what tokens have in common swamps what tells them apart in the first steps.
+layers of 1536; 15 octaves.
+
+From SRT (arXiv 2111.13152): a learnt embedding that marks the reference view, N(0, 1/width), and a sigmoid at the end.
+
+Chosen here: Fourier features of the position of a token, added to it (SRT learns them; improved SRT uses rays instead);
+in the estimator, cross-attention before self-attention, as many pairs of the two as the encoder has layers (5);
+normalised memory; centred images; first weights that keep the size of signals and render a grey image. Without the
+last two, tokens differ too little from each other in the first steps.
 """
 
 from __future__ import annotations
@@ -26,32 +30,32 @@ from baselines.rust.model import RustModel
 
 
 class Pose(NamedTuple):
-    """Latent poses [B, T, latent], and the pooled tokens [B, T, width] from which they were read."""
+    """Latent poses [B, T, latent], and their features [B, T, width]: the pooled tokens, input of the last layer."""
 
     latent: Tensor
     features: Tensor
 
 
 class ImageTokens(nn.Module):
-    """An image as a grid of tokens, an eighth of its size; each knows its place in the view."""
+    """An image as a grid of tokens, an eighth of its size, with the position of each in the view."""
 
     def __init__(self, model: RustModel) -> None:
         super().__init__()
         self.grid, self.octaves = model.grid, model.octaves
         layers: list[nn.Module] = []
-        before, inside = 3, model.channels
+        channels_in, channels = 3, model.channels
         for _ in range(3):
-            layers += [nn.Conv2d(before, inside, 3, padding=1, bias=False), nn.ReLU()]
-            layers += [nn.Conv2d(inside, 2 * inside, 3, stride=2, padding=1, bias=False), nn.ReLU()]
-            before, inside = 2 * inside, 2 * inside
+            layers += [nn.Conv2d(channels_in, channels, 3, padding=1, bias=False), nn.ReLU()]
+            layers += [nn.Conv2d(channels, 2 * channels, 3, stride=2, padding=1, bias=False), nn.ReLU()]
+            channels_in, channels = 2 * channels, 2 * channels
         self.convolutions = nn.Sequential(*layers)
-        self.patch = nn.Linear(before, model.width)
+        self.patch = nn.Linear(channels_in, model.width)
         self.place = nn.Linear(4 * model.octaves, model.width, bias=False)
 
     def forward(self, images: Tensor, first_column: Tensor | None = None) -> Tensor:
         """Images [N, 3, H, W] -> tokens [N, H/8 * W/8, width].
 
-        Of images that are a part of a view ``first_column`` [N] says with which column of tokens they begin.
+        ``first_column`` [N]: for images that are a part of a view, the column of tokens at which they begin.
         """
         cells = self.convolutions(2 * images - 1)
         row, column = (torch.arange(size, device=images.device) for size in cells.shape[-2:])
@@ -64,7 +68,7 @@ class ImageTokens(nn.Module):
 
 
 class SceneEncoder(nn.Module):
-    """Views without poses -> the set-latent scene representation; the reference view alone is marked."""
+    """Views without poses -> the set-latent scene representation; only the reference view is marked."""
 
     def __init__(self, model: RustModel) -> None:
         super().__init__()
@@ -109,16 +113,16 @@ class PoseEstimator(nn.Module):
         shape = halves.shape[:2]
         tokens = self.tokens(halves.flatten(0, 1), self.middle * right.flatten().long())
         for reading, thinking in zip(self.reading, self.thinking, strict=True):
-            # Side by side the targets of a clip read from one memory without mixing
-            together = tokens.unflatten(0, shape).flatten(1, 2)
-            tokens = reading(together, reference).unflatten(1, (shape[1], -1)).flatten(0, 1)
+            # Cross-attention does not mix tokens: all targets of a clip attend to one memory at once.
+            joined = tokens.unflatten(0, shape).flatten(1, 2)
+            tokens = reading(joined, reference).unflatten(1, (shape[1], -1)).flatten(0, 1)
             tokens = thinking(tokens, tokens)
         pooled = self.norm(tokens).mean(1).unflatten(0, shape)
         return Pose(self.head(pooled), pooled)
 
 
 class Decoder(nn.Module):
-    """A pixel's coordinates and the pose of its view, cross-attending to the scene -> its colour."""
+    """The coordinates of a pixel and the pose of its view, cross-attending to the scene -> its colour."""
 
     def __init__(self, model: RustModel) -> None:
         super().__init__()
@@ -141,15 +145,15 @@ class Decoder(nn.Module):
         Colours lie in [0, 1].
         """
         place = fourier(pixel_coordinates(pixels, self.size, self.size), self.octaves)
-        asked = torch.cat([place, latent[:, :, None].expand(-1, -1, place.shape[2], -1)], dim=-1)
-        queries = self.query(asked).flatten(1, 2)
+        posed_pixels = torch.cat([place, latent[:, :, None].expand(-1, -1, place.shape[2], -1)], dim=-1)
+        queries = self.query(posed_pixels).flatten(1, 2)
         for block in self.blocks:
             queries = block(queries, scene)
         return torch.unflatten(self.last(self.colour(queries)).sigmoid(), 1, pixels.shape[1:])
 
 
 class RustNetwork(nn.Module):
-    """All three. In the published sizes (128 pixels, 15 octaves, latent 8) 93,948,311 parameters."""
+    """Encoder, estimator, decoder. In the published sizes (128 pixels, 15 octaves, latent 8) 93,948,311 parameters."""
 
     def __init__(self, model: RustModel) -> None:
         super().__init__()
@@ -160,23 +164,23 @@ class RustNetwork(nn.Module):
         nn.init.normal_(self.decoder.last.weight, std=0.01)
 
     def scene(self, images: Tensor) -> Tensor:
-        """The scene tokens [B, C, N, width] of context views [B, C, 3, H, W]."""
+        """Scene tokens [B, C, N, width] of context views [B, C, 3, H, W]."""
         tokens: Tensor = self.encoder(images)
         return tokens
 
     def pose(self, halves: Tensor, right: Tensor, scene: Tensor) -> Pose:
-        """Poses [B, T] of half views, see `PoseEstimator`, in a scene of `scene`."""
+        """Poses [B, T] of half views in a scene of `scene`; see `PoseEstimator`."""
         pose: Pose = self.estimator(halves, right, scene[:, scene.shape[1] // 2])
         return pose
 
     def colours(self, latent: Tensor, pixels: Tensor, scene: Tensor) -> Tensor:
-        """Colours [B, T, K, 3] of pixels, see `Decoder`, in a scene of `scene`."""
+        """Colours [B, T, K, 3] of pixels in a scene of `scene`; see `Decoder`."""
         colours: Tensor = self.decoder(latent, pixels, scene.flatten(1, 2))
         return colours
 
 
 def initialise(module: nn.Module) -> None:
-    """Draw weights so that signals keep their size: N(0, 1/inputs), as Flax does, and He's twice that before ReLU."""
+    """Draw weights that keep the size of signals: of variance 1 / inputs (Flax), and 2 / inputs before a ReLU (He)."""
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
     if isinstance(module, nn.Linear):

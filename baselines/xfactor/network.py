@@ -1,4 +1,4 @@
-"""XFactor's two networks: a pose encoder and a renderer, both transformers over several views (appendix; code)."""
+"""The two networks of XFactor: a pose encoder and a renderer, transformers over several views (appendix; code)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from baselines.nn.attention import HeadNorm, attend, merge_heads, split_heads
 from baselines.nn.patches import patchify, unpatchify
 from baselines.nn.rope import GridRope, Rotation
-from baselines.xfactor.cameras import CAMERA, camera_of, ray_tokens
+from baselines.xfactor.cameras import CAMERA_NUMBERS, camera_of, ray_tokens
 from baselines.xfactor.model import XFactorModel
 
 LAYER_SCALE = 0.01
@@ -37,7 +37,7 @@ def linear(before: int, after: int, bias: bool = True) -> nn.Linear:
 
 
 class ViewsAttention(nn.Module):
-    """Attention among the tokens of all views and, in parallel, among those of each view; one projection for both."""
+    """Attention among the tokens of all views and, in parallel, within each view; one projection for both."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -50,23 +50,23 @@ class ViewsAttention(nn.Module):
         """Tokens ``x`` [N, V, T, C] -> [N, V, T, C]; ``rotation`` [N, 1, 1, T, C / heads] or one that broadcasts."""
         count = x.shape[1]
         parts = [split_heads(part, self.heads) for part in self.project(x).chunk(6, dim=-1)]  # [N, V, heads, T, c]
-        query, key, own_query, own_key = (
+        query, key, view_query, view_key = (
             rotation(norm(part)) for norm, part in zip(self.norms, (parts[0], parts[1], *parts[3:5]), strict=True)
         )
-        everywhere = attend(*(_side_by_side(part) for part in (query, key, parts[2])))
-        among_all = merge_heads(everywhere).unflatten(1, (count, -1))
-        within = merge_heads(attend(own_query, own_key, parts[5]))
-        merged: Tensor = self.merge(torch.cat([among_all, within], dim=-1))
+        attended = attend(*(_views_joined(part) for part in (query, key, parts[2])))
+        across_views = merge_heads(attended).unflatten(1, (count, -1))
+        within_view = merge_heads(attend(view_query, view_key, parts[5]))
+        merged: Tensor = self.merge(torch.cat([across_views, within_view], dim=-1))
         return merged
 
 
-def _side_by_side(x: Tensor) -> Tensor:
+def _views_joined(x: Tensor) -> Tensor:
     """[N, V, heads, T, c] -> [N, heads, V * T, c]."""
     return x.transpose(1, 2).flatten(2, 3)
 
 
 class Layer(nn.Module):
-    """Attention and an MLP, each behind a norm and a learnt scale; the paper's code puts a GELU before the MLP."""
+    """Attention and an MLP, each with a norm before and a learnt scale after; a GELU before the MLP (code)."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -94,14 +94,15 @@ class PoseEncoder(nn.Module):
         self.pose_tokens = nn.Parameter(0.02 * torch.randn(model.pose_tokens, width))
         self.layers = nn.ModuleList([Layer(width, model.heads) for _ in range(model.encoder_layers)])
         self.norm = nn.LayerNorm(width, NORM_EPS)
-        self.head = Mlp(2 * width, 4 * width, width, model.pose_dim if model.pose == "latent" else CAMERA)
+        self.head = Mlp(2 * width, 4 * width, width, model.pose_dim if model.pose == "latent" else CAMERA_NUMBERS)
         self.rope = GridRope(width // model.heads, model.grid, model.grid)
 
     def forward(self, images: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-        """Poses [N, S, V, P], exactly 0 for view 0, and what they were read from [N, S, V, 2 C].
+        """Poses [N, S, V, P], exactly 0 for view 0, and features [N, S, V, 2 C], the input of their head.
 
-        ``images`` [N, V, 3, H, W] in [-1, 1]; ``segments`` [N, S, K]: which patches belong together. Each segment
-        gets poses of its own, from its own patches alone.
+        Args:
+            images: [N, V, 3, H, W] in [-1, 1].
+            segments: S disjoint sets of K patches [N, S, K]; each gets poses of its own, from its own patches alone.
         """
         patches = folded(patchify(images, self.patch), segments)  # [N S, V, K, 3 p p]
         learnt = self.pose_tokens.expand(*patches.shape[:2], -1, -1)
@@ -109,16 +110,16 @@ class PoseEncoder(nn.Module):
         rotation = rotation_of(self.rope, segments, extra=self.tokens)
         for layer in self.layers:
             x = layer(x, rotation)
-        read = nn.functional.gelu(self.norm(x[:, :, -self.tokens]), approximate="tanh")
-        first = read[:, :1].expand_as(read)
-        features = torch.cat([read, first], dim=-1)
+        token = nn.functional.gelu(self.norm(x[:, :, -self.tokens]), approximate="tanh")
+        first = token[:, :1].expand_as(token)
+        features = torch.cat([token, first], dim=-1)
         poses = self.head(features) - self.head(torch.cat([first, first], dim=-1))
         split = (len(images), -1)
         return poses.unflatten(0, split), features.unflatten(0, split)
 
 
 class Renderer(nn.Module):
-    """The last of several views, from the images of the others and the poses of all."""
+    """Renders the last of several views from the images of the others and the poses of all."""
 
     def __init__(self, model: XFactorModel) -> None:
         super().__init__()
@@ -132,14 +133,17 @@ class Renderer(nn.Module):
         self.rope = GridRope(width // model.heads, model.grid, model.grid)
 
     def forward(self, context: Tensor, poses: Tensor, segments: Tensor) -> Tensor:
-        """Images [N, 3, H, W] in [0, 1] of ``context`` [N, V - 1, 3, H, W] in [-1, 1] at ``poses`` [N, S, V, P].
+        """Images [N, 3, H, W] in [0, 1] of the last view.
 
-        Each of the ``segments`` [N, S, K] is rendered from the context's patches of the same segment.
+        Args:
+            context: images [N, V - 1, 3, H, W] in [-1, 1].
+            poses: of all views, [N, S, V, P].
+            segments: [N, S, K]; each is rendered from the patches of the context in the same segment.
         """
         patches = folded(patchify(context, self.model.patch), segments)  # [N S, V - 1, K, 3 p p]
-        seen = self._pose_tokens(poses, segments).flatten(0, 1)  # [N S, V, K or 1, p]
-        seen = seen.expand(-1, -1, patches.shape[2], -1).to(patches.dtype)
-        x = torch.cat([self.context(torch.cat([patches, seen[:, :-1]], dim=-1)), self.target(seen[:, -1:])], dim=1)
+        pose = self._pose_tokens(poses, segments).flatten(0, 1)  # [N S, V, K or 1, p]
+        pose = pose.expand(-1, -1, patches.shape[2], -1).to(patches.dtype)
+        x = torch.cat([self.context(torch.cat([patches, pose[:, :-1]], dim=-1)), self.target(pose[:, -1:])], dim=1)
         rotation = rotation_of(self.rope, segments, extra=0)
         for layer in self.layers:
             x = layer(x, rotation)
@@ -148,7 +152,7 @@ class Renderer(nn.Module):
         return unpatchify(unfolded(tokens, segments), self.model.patch, size, size)
 
     def _pose_tokens(self, poses: Tensor, segments: Tensor) -> Tensor:
-        """What each patch is told of its view's pose: [N, S, V, 1, P] or, of rays, [N, S, V, K, 6 p p]."""
+        """The poses as input of each patch: latents [N, S, V, 1, P], or rays [N, S, V, K, 6 p p]."""
         if self.model.pose == "latent":
             return poses.unsqueeze(-2)
         rays = ray_tokens(camera_of(poses), self.model.resolution, self.model.patch)  # [N, S, V, grid^2, 6 p p]
@@ -157,7 +161,7 @@ class Renderer(nn.Module):
 
 
 class XFactorNetwork(nn.Module):
-    """Both networks."""
+    """The pose encoder and the renderer."""
 
     def __init__(self, model: XFactorModel) -> None:
         super().__init__()
@@ -165,30 +169,29 @@ class XFactorNetwork(nn.Module):
 
 
 def folded(patches: Tensor, segments: Tensor) -> Tensor:
-    """Sort patches [N, V, T, c] by ``segments`` [N, S, K] and make each segment a sample: [N * S, V, K, c].
+    """Split patches [N, V, T, c] by ``segments`` [N, S, K]; each segment becomes a sample: [N * S, V, K, c].
 
-    Tokens of different segments then cannot attend to each other: no mask is needed, and half the work is saved.
+    Tokens of different segments then cannot attend to each other. No mask is needed, and half of the work is saved.
     """
     index = segments[:, :, None, :, None].expand(-1, -1, patches.shape[1], -1, patches.shape[-1])
-    taken = patches[:, None].expand(-1, segments.shape[1], -1, -1, -1).gather(3, index)
-    return taken.flatten(0, 1)
+    return patches[:, None].expand(-1, segments.shape[1], -1, -1, -1).gather(3, index).flatten(0, 1)
 
 
 def unfolded(tokens: Tensor, segments: Tensor) -> Tensor:
-    """Put tokens [N * S, K, c] back to their places [N, S * K, c]."""
+    """The inverse of `folded`: put tokens [N * S, K, c] back to their places [N, S * K, c]."""
     index = segments.flatten(1)[..., None].expand(-1, -1, tokens.shape[-1])
-    together = tokens.unflatten(0, segments.shape[:2]).flatten(1, 2)
-    return torch.empty_like(together).scatter(1, index, together)
+    joined = tokens.unflatten(0, segments.shape[:2]).flatten(1, 2)
+    return torch.empty_like(joined).scatter(1, index, joined)
 
 
 def rotation_of(rope: GridRope, segments: Tensor, extra: int) -> Rotation:
-    """Rotations [N * S, 1, 1, K + extra, c] of the patches of each segment, then of ``extra`` without a place."""
+    """Rotations [N * S, 1, 1, K + extra, c] of the patches of each segment, then of ``extra`` without a position."""
     grid = rope.cos.shape[0]
-    still = torch.arange(grid, grid + extra, device=segments.device).expand(*segments.shape[:2], -1)
-    tokens = torch.cat([segments, still], dim=-1).flatten(0, 1)
+    unplaced = torch.arange(grid, grid + extra, device=segments.device).expand(*segments.shape[:2], -1)
+    tokens = torch.cat([segments, unplaced], dim=-1).flatten(0, 1)
     return rope.table(extra).take(tokens[:, None, None])
 
 
 def whole(count: int, patches: int, device: torch.device) -> Tensor:
-    """One segment [N, 1, T] that holds every patch."""
+    """One segment [N, 1, T] of all patches."""
     return torch.arange(patches, device=device).expand(count, 1, -1)

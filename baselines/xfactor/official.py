@@ -1,4 +1,4 @@
-"""The released checkpoints (Flax, msgpack), read without JAX: what their names mean here. Only names are shared.
+"""The released checkpoints (Flax, msgpack), read without JAX: how their names map to ours. Only names are shared.
 
 `clu.checkpoint` writes a folder ``checkpoints-0`` with a file ``ckpt-<number>.flax``: a msgpack map of the state of the
 training, of which "params" holds {"PoseEnc": ..., "Render": ...}. Flax packs an array as extension type 1, holding
@@ -23,9 +23,9 @@ from evalkit.errors import UserError
 from evalkit.weights.model_file import load_exactly, longest_part, write_model
 
 WEIGHTS = "params"
-# The optimiser, the frozen network of their perceptual loss, counters and means: nothing is rendered with them.
+# The optimiser, the frozen network of their perceptual loss, counters and means: no part of the model.
 IGNORED = frozenset({"step", "opt_state", "lpips_params", "key", "multi_steps", "train_metrics", "eval_metrics"})
-RESOLUTION = 256  # no weight tells it; the rest of the settings that follow are those of the released configurations
+RESOLUTION = 256  # not in the weights; the settings that follow are those of the released configurations
 AUGMENT = AugmentOptions(
     jitter=0.9, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05, blur=0.3, sigma=(0.1, 2.0), kernel=7
 )
@@ -38,7 +38,7 @@ _ARRAY, _CHUNKED = 1, "__msgpack_chunked_array__"
 _TYPES = {b"float32": torch.float32, b"float16": torch.float16, b"bfloat16": torch.bfloat16, b"float64": torch.float64}
 _EXPECTED = "expected a released XFactor checkpoint: the folder checkpoints-0 with its ckpt-<number>.flax"
 
-# ours -> theirs, up to the next dot
+# Our names -> theirs, up to the next dot.
 _PARTS = {
     "encoder.embed": "PoseEnc/Dense_0",
     "encoder.pose_tokens": "PoseEnc/global_embed",
@@ -63,7 +63,7 @@ _IN_LAYER = {
 
 
 def official_name(name: str) -> str:
-    """What one of our parameters is called in a released checkpoint, its path joined by strokes.
+    """The name in a released checkpoint of one of our parameters: its path there, joined by slashes.
 
     >>> official_name("encoder.layers.3.mlp.2.weight")
     'PoseEnc/layers_3/MLP2_0/Dense_1/kernel'
@@ -72,68 +72,67 @@ def official_name(name: str) -> str:
     theirs, rest = _PARTS[part], name.removeprefix(part)
     if part.endswith(".layers"):
         _, number, inner = rest.split(".", 2)
-        within = longest_part(inner, _IN_LAYER)
-        theirs, rest = f"{theirs}/layers_{number}/{_IN_LAYER[within]}", inner.removeprefix(within)
+        inner_part = longest_part(inner, _IN_LAYER)
+        theirs, rest = f"{theirs}/layers_{number}/{_IN_LAYER[inner_part]}", inner.removeprefix(inner_part)
     *linear, leaf = rest.removeprefix(".").split(".")
     for position in linear:  # ours counts the activations between the linear layers too
         theirs += f"/Dense_{int(position) // 2}"
     weight = "scale" if "LayerNorm" in theirs.rpartition("/")[2] else "kernel"
-    words = {"": "", "weight": f"/{weight}", "bias": "/bias", "scale": "/alpha"}
-    return theirs + words[leaf]
+    suffixes = {"": "", "weight": f"/{weight}", "bias": "/bias", "scale": "/alpha"}
+    return theirs + suffixes[leaf]
 
 
 def read_official(folder: Path) -> dict[str, Tensor]:
-    """The weights in the latest checkpoint of a folder, or in a file, by their names there.
+    """Read the weights of the latest checkpoint of a folder, or of a file, by their names there.
 
-    Only the weights are held in memory, not the optimiser's state, which is twice as large. Raises UserError for
-    anything that is no such checkpoint.
+    The state of the optimiser, which is twice as large, is skipped. Raises UserError for any other file.
     """
     file = _latest(folder)
-    found: dict[str, Tensor] = {}
+    weights: dict[str, Tensor] = {}
     try:
         with file.open("rb") as opened:
             unpacker = msgpack.Unpacker(opened, ext_hook=_array, strict_map_key=False, max_buffer_size=0)
             for _ in range(unpacker.read_map_header()):
                 field = unpacker.unpack()
                 if field == WEIGHTS:
-                    found = dict(_flat(unpacker.unpack(), ""))
+                    weights = dict(_flat(unpacker.unpack(), ""))
                 elif field in IGNORED:
                     unpacker.skip()
                 else:
                     raise UserError(f"{file}: '{field}' has no place in an XFactor checkpoint; {_EXPECTED}")
     except (OSError, ValueError, RuntimeError, msgpack.UnpackException) as error:
         raise UserError(f"{file}: cannot be read as Flax writes it ({error}); {_EXPECTED}") from error
-    if not found:
+    if not weights:
         raise UserError(f"{file}: no weights under '{WEIGHTS}'; {_EXPECTED}")
-    return found
+    return weights
 
 
-def convert(folder: Path, out: Path, contexts: int) -> None:
-    """Write a released checkpoint as a model file, in single precision: half moves latents by more than 1e-3.
+def convert(folder: Path, file: Path, contexts: int) -> None:
+    """Write a released checkpoint as a model file, in single precision: half precision changes latents by over 1e-3.
 
-    ``contexts`` as in `official_network`. Raises UserError for anything but such a checkpoint.
+    ``contexts`` as in `official_network`. Raises UserError where ``folder`` holds no such checkpoint.
     """
     model, network = official_network(read_official(folder), contexts, str(folder))
-    write_model(out, network, "xfactor", model, TRAINING, torch.float32)
+    write_model(file, network, "xfactor", model, TRAINING, torch.float32)
 
 
 def official_network(state: Mapping[str, Tensor], contexts: int, source: str) -> tuple[XFactorModel, XFactorNetwork]:
-    """The network of a released state, and its settings; every name in the state has a place.
+    """Build the network of a released state; return its settings and the network.
 
-    ``contexts``: 1 for the stereo-monocular checkpoint, 5 for the multi-view one; their weights are alike in shape.
-    Raises UserError for the first name that is missing or left over, or does not fit in shape.
+    ``contexts``: 1 for the stereo-monocular checkpoint, 5 for the multi-view one; their weights have the same shapes.
+    Raises UserError for the first name that is missing, unknown or of another shape.
     """
     model = official_model(state, contexts, source)
     with torch.device("meta"):
-        shell = XFactorNetwork(model)
-    theirs = {official_name(name): name for name in shell.state_dict()}
+        names = list(XFactorNetwork(model).state_dict())
+    theirs = {official_name(name): name for name in names}
     for key in sorted({*theirs, *state}):
         if key not in state:
             raise UserError(f"{source}: '{key}' is missing from this XFactor checkpoint")
         if key not in theirs:
             raise UserError(f"{source}: '{key}' has no place in XFactor")
     network = XFactorNetwork(model)
-    load_exactly(network, {name: _turned(state[key], key) for key, name in theirs.items()}, source)
+    load_exactly(network, {name: _as_ours(state[key], key) for key, name in theirs.items()}, source)
     return model, network
 
 
@@ -168,10 +167,10 @@ def official_model(state: Mapping[str, Tensor], contexts: int, source: str) -> X
 
 
 def _latest(folder: Path) -> Path:
-    """The file itself, or that of the highest number; a training that goes back removes those above (clu)."""
+    """Return the file itself, or the one of the highest number; a training that goes back removes those above (clu)."""
     if folder.is_file():
         return folder
-    numbered = {int(found[1]): file for file in folder.glob("*.flax") if (found := re.search(r"-(\d+)$", file.stem))}
+    numbered = {int(match[1]): file for file in folder.glob("*.flax") if (match := re.search(r"-(\d+)$", file.stem))}
     if not numbered:
         raise UserError(f"no ckpt-<number>.flax in {folder}; {_EXPECTED}")
     return numbered[max(numbered)]
@@ -180,14 +179,14 @@ def _latest(folder: Path) -> Path:
 def _array(code: int, data: bytes) -> Tensor:
     if code != _ARRAY:
         raise ValueError(f"extension type {code} among the weights")
-    shape, kind, content = msgpack.unpackb(data, raw=True)
-    if kind not in _TYPES:
-        raise ValueError(f"weights of type {kind.decode()}")
-    return torch.frombuffer(bytearray(content), dtype=_TYPES[kind]).reshape(tuple(shape))
+    shape, type_name, content = msgpack.unpackb(data, raw=True)
+    if type_name not in _TYPES:
+        raise ValueError(f"weights of type {type_name.decode()}")
+    return torch.frombuffer(bytearray(content), dtype=_TYPES[type_name]).reshape(tuple(shape))
 
 
 def _flat(tree: Any, path: str) -> Iterator[tuple[str, Tensor]]:
-    """Arrays by the path to them, joined by strokes."""
+    """Arrays by the path to them, joined by slashes."""
     if isinstance(tree, dict) and _CHUNKED in tree:
         chunks, shape = ([tree[part][str(i)] for i in range(len(tree[part]))] for part in ("chunks", "shape"))
         yield path, torch.cat(chunks).reshape(tuple(shape))
@@ -200,7 +199,7 @@ def _flat(tree: Any, path: str) -> Iterator[tuple[str, Tensor]]:
         raise ValueError(f"'{path}' is not an array")
 
 
-def _turned(value: Tensor, key: str) -> Tensor:
+def _as_ours(value: Tensor, key: str) -> Tensor:
     """Kernels are [in, out] there, [out, in] here; scales of queries and keys [heads, c] there, [heads, 1, c] here."""
     if key.endswith("/kernel"):
         return value.mT
@@ -208,6 +207,6 @@ def _turned(value: Tensor, key: str) -> Tensor:
 
 
 def _layers(state: Iterable[str], network: str) -> int:
-    """How many layers; 1 where none is named, so that the first one that is missing is told."""
-    found = {name.split("/")[1] for name in state if name.startswith(f"{network}/layers_")}
-    return max(len(found), 1)
+    """Number of layers; 1 where there is none, so that the error names its first missing weight."""
+    layers = {name.split("/")[1] for name in state if name.startswith(f"{network}/layers_")}
+    return max(len(layers), 1)

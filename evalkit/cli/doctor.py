@@ -12,6 +12,7 @@ from rich.table import Table
 from evalkit.cache import cache_folder
 from evalkit.cli.console import console
 from evalkit.oracles.networks.packages import INSTALL
+from evalkit.run.device import gpu_names
 
 # Package, what it is for, what to type when it is missing.
 PACKAGES = (
@@ -43,10 +44,8 @@ def print_report() -> None:
 
 
 def _devices() -> str:
-    import torch
-
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return ", ".join(["cpu", *gpus])
+    """The CPU and what the driver reports: torch is not asked, which takes seconds to import."""
+    return ", ".join(["cpu", *gpu_names()])
 
 
 def _writable(folder: Path) -> str:

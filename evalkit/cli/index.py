@@ -1,4 +1,4 @@
-"""`evalkit index`: what a published list holds, how two differ, and whether those here are the real ones."""
+"""`evalkit index`: show a published list, compare two, and check that files are the published ones."""
 
 from __future__ import annotations
 
@@ -10,35 +10,36 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from evalkit.index.difference import Difference
-    from evalkit.index.find import Found
+    from evalkit.index.find import LoadedIndex
     from evalkit.index.statistics import Description, Range
     from evalkit.index.verification import Check
 
-index_app = typer.Typer(help="Published evaluation lists: which frames does a number stand for?", no_args_is_help=True)
+index_app = typer.Typer(help="Published evaluation lists: the frames that papers evaluate on.", no_args_is_help=True)
 Source = Annotated[str, typer.Argument(metavar="NAME|PATH", help="A name from `evalkit index verify`, or a file.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-MOST = 3
+MOST_SHOWN = 3  # values of a histogram
 
 
 @index_app.command()
 def show(source: Source, json: Json = False) -> None:
-    """Count what a list holds: scenes, views, spans, patterns, targets that are given away, overlap."""
+    """Count what a list holds: scenes, views, spans, patterns, targets that are context frames, overlap."""
     from dataclasses import asdict
 
     from evalkit.index.find import load
     from evalkit.index.statistics import describe
 
-    found = load(source)
-    description = describe(found.index)
+    loaded = load(source)
+    description = describe(loaded.index)
     if json:
-        _print_json({**asdict(description), "path": str(found.path), "sha256": found.sha256, "source": _source(found)})
+        file = {"path": str(loaded.path), "sha256": loaded.sha256, "source": _source(loaded)}
+        _print_json({**asdict(description), **file})
     else:
-        _print(_facts(found, description))
+        _print(_facts(loaded, description))
 
 
 @index_app.command()
 def diff(a: Source, b: Source, json: Json = False) -> None:
-    """Say how two lists differ; exit code 0 where they evaluate the same, 1 where not."""
+    """Compare two lists; exit code 0 where they evaluate the same, 1 where not."""
     from dataclasses import asdict
 
     from evalkit.index.difference import compare
@@ -55,7 +56,7 @@ def diff(a: Source, b: Source, json: Json = False) -> None:
 
 @index_app.command()
 def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]...", help="All without.")] = None) -> None:
-    """Check digest and counts of the lists that are here; exit code 2 if one is wrong, or named and absent."""
+    """Check digest and counts of the lists on this machine; exit code 2 if one is wrong, or named and absent."""
     from evalkit.index.find import folders
     from evalkit.index.verification import Status
     from evalkit.index.verification import verify as checks_of
@@ -64,7 +65,7 @@ def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]..."
     _print(_checks(checks))
     for check in checks:
         if check.problem:
-            _line(f"{check.listed.name}: {check.problem}")
+            _line(f"{check.published.name}: {check.problem}")
     if any(check.status is Status.ABSENT for check in checks):
         _line(f"looked in {', '.join(map(str, folders()))}; `evalkit index show NAME` says how to get one")
     refused = {Status.WRONG, Status.ABSENT} if names else {Status.WRONG}
@@ -72,21 +73,21 @@ def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAME]..."
         raise typer.Exit(2)
 
 
-def _facts(found: Found, description: Description) -> Table:
-    table = _table(found.index.name)
-    table.add_row("file", str(found.path))
-    table.add_row("sha256", found.sha256)
-    if found.listed is not None:
-        repository = found.listed.repository
-        table.add_row("source", f"{repository.name}@{repository.commit} {found.listed.path} ({repository.licence})")
-        table.add_row("used by", found.listed.used_by)
-        table.add_row("note", found.listed.note)
+def _facts(loaded: LoadedIndex, description: Description) -> Table:
+    table = _table(loaded.index.name)
+    table.add_row("file", str(loaded.path))
+    table.add_row("sha256", loaded.sha256)
+    if loaded.published is not None:
+        repository = loaded.published.repository
+        table.add_row("source", f"{repository.name}@{repository.commit} {loaded.published.path} ({repository.licence})")
+        table.add_row("used by", loaded.published.used_by)
+        table.add_row("note", loaded.published.note)
     table.add_row("scenes", f"{description.keys} keys: {description.usable} usable, {description.skipped} skipped")
-    table.add_row("context/target views", _most(description.views))
+    table.add_row("context/target views", _most_frequent(description.views))
     table.add_row("context span", _range(description.span))
-    table.add_row("rank patterns", _most(description.patterns))
-    if found.index.target_every is not None:
-        table.add_row("targets", f"every {found.index.target_every}th frame of the sequence")
+    table.add_row("rank patterns", _most_frequent(description.patterns))
+    if loaded.index.target_every is not None:
+        table.add_row("targets", f"every {loaded.index.target_every}th frame of the sequence")
     else:
         for title, line in _about_targets(description).items():
             table.add_row(title, line)
@@ -97,16 +98,17 @@ def _about_targets(description: Description) -> dict[str, str]:
     same = description.duplicates
     lines = {
         "targets": f"{description.targets}, {description.outside} of them outside the context",
-        "targets = context": f"{same.targets} in {same.scenes} entries ({same.first} the first, {same.last} the last)",
-        "to the nearest context": f"{_range(description.nearest)}; at most 5: {description.near}",
+        "targets that are context": f"{same.targets} in {same.scenes} entries "
+        f"({same.first} the first, {same.last} the last)",
+        "target to nearest context": f"{_range(description.nearest)}; at most 5: {description.near}",
     }
     if description.unordered:
-        lines["out of order"] = f"{description.unordered} entries; the order is kept"
+        lines["frames out of order"] = f"{description.unordered} entries; the order is kept"
     return {**lines, **_overlap(description)}
 
 
 def _overlap(description: Description) -> dict[str, str]:
-    """Counts by bucket with their intervals, under the released code's rule and the stated one."""
+    """Counts by bucket with their intervals, by the rule of the released code and by the stated one."""
     from evalkit.index.slices import THRESHOLDS, Bucket
 
     if description.overlap is None:
@@ -129,7 +131,7 @@ def _differences(difference: Difference) -> Table:
         ("same frames, same roles", difference.same_frames),
         ("same context, other targets", difference.same_context),
         ("same first context frame", difference.same_start),
-        ("same to the last detail", difference.same_entry),
+        ("equal in everything", difference.same_entry),
         (f"only in {a}", difference.only_a),
         (f"  named by {b} without frames", difference.skipped_by_b),
         (f"only in {b}", difference.only_b),
@@ -143,27 +145,27 @@ def _differences(difference: Difference) -> Table:
 def _checks(checks: list[Check]) -> Table:
     from rich.table import Table
 
-    table = Table("list", "status", "keys", "usable", "views", "licence", "used by", box=None)
+    table = Table("list", "status", "scenes", "with frames", "context/target", "licence", "used by", box=None)
     table.columns[0].no_wrap = True
     for check in checks:
-        listed = check.listed
-        counts = (str(listed.keys), str(listed.usable), listed.views)
-        table.add_row(listed.name, check.status.value, *counts, listed.repository.licence, listed.used_by)
+        published = check.published
+        counts = (str(published.keys), str(published.usable), published.views)
+        table.add_row(published.name, check.status.value, *counts, published.repository.licence, published.used_by)
     return table
 
 
-def _source(found: Found) -> dict[str, str] | None:
-    listed = found.listed
-    if listed is None:
+def _source(loaded: LoadedIndex) -> dict[str, str] | None:
+    published = loaded.published
+    if published is None:
         return None
-    return {"repository": listed.repository.name, "commit": listed.repository.commit, "path": listed.path,
-            "licence": listed.repository.licence, "used_by": listed.used_by, "note": listed.note}  # fmt: skip
+    return {"repository": published.repository.name, "commit": published.repository.commit, "path": published.path,
+            "licence": published.repository.licence, "used_by": published.used_by, "note": published.note}  # fmt: skip
 
 
-def _most(counts: dict[str, int]) -> str:
-    """Write the most frequent ones, and how many others there are."""
-    shown = ", ".join(f"{name}: {count}" for name, count in list(counts.items())[:MOST])
-    return shown + (f", and {len(counts) - MOST} more" if len(counts) > MOST else "")
+def _most_frequent(counts: dict[str, int]) -> str:
+    """Format the most frequent values, and the number of others."""
+    shown = ", ".join(f"{name}: {count}" for name, count in list(counts.items())[:MOST_SHOWN])
+    return shown + (f", and {len(counts) - MOST_SHOWN} more" if len(counts) > MOST_SHOWN else "")
 
 
 def _range(numbers: Range | None) -> str:

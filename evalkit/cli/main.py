@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from evalkit.cli.cache import cache_app
 from evalkit.cli.index import index_app
 from evalkit.cli.oracle import oracle_app
 from evalkit.cli.weights import weights_app
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cache_app, name="cache")
 app.add_typer(index_app, name="index")
 app.add_typer(oracle_app, name="oracle")
 app.add_typer(weights_app, name="weights")
@@ -110,13 +112,16 @@ def show(
 @app.command("list")
 def list_(
     what: Annotated[
-        str | None, typer.Argument(metavar="[protocols|baselines|datasets|oracles|metrics]", help="One kind only.")
+        str | None,
+        typer.Argument(metavar="[protocols|baselines|datasets|oracles|metrics|run]", help="One kind only."),
     ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Print every setting of this one.")] = None,
+    check: Annotated[bool, typer.Option("--check", help="Import each in a process of its own.")] = False,
 ) -> None:
-    """List what is installed, ours and plug-ins."""
+    """List what is installed, ours and plug-ins; with a name, every setting with type, default and meaning."""
     from evalkit.cli.catalogue import print_catalogue
 
-    print_catalogue(what)
+    print_catalogue(what, name, check)
 
 
 @app.command()
@@ -125,6 +130,18 @@ def doctor() -> None:
     from evalkit.cli.doctor import print_report
 
     print_report()
+
+
+@app.callback(invoke_without_command=True)
+def options(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    """The benchmark suite for self-supervised novel view synthesis."""
+    if version:
+        from evalkit import __version__
+
+        typer.echo(f"evalkit {__version__}")
+        raise typer.Exit
 
 
 def main() -> None:

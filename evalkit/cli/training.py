@@ -17,7 +17,7 @@ from evalkit.cli.console import console, progress_bar
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
-from evalkit.registry import Group, load
+from evalkit.registry import Group, implementation, load
 from evalkit.run.manifest import digest_of
 from evalkit.training.frame_store import FrameStore
 from evalkit.training.loop import TrainingLoop
@@ -80,7 +80,7 @@ def _trainee(config: TrainingConfig) -> Trainee:
     """The network with its first weights: those of a file, or what the seed alone determines."""
     with torch.random.fork_rng([]):
         torch.manual_seed(config.place.seed)
-        trainee: Trainee = load(Group.BASELINE, config.baseline).trainee(config.model)
+        trainee: Trainee = implementation(load(Group.BASELINE, config.baseline)).trainee(config.model)
     if config.place.start is not None:
         read = read_model(Path(config.place.start), config.baseline)
         load_exactly(trainee.network, read.weights, config.place.start)
@@ -91,7 +91,7 @@ def _pool(
     config: TrainingConfig, source: ComponentOptions, fabric: Fabric, progress: Progress, cameras: bool
 ) -> FrameStore:
     """All frames, rendered or read by one process and kept in the cache for the others and the next time."""
-    dataset = load(Group.DATASET, source.name)(source, str(fabric.device))
+    dataset = implementation(load(Group.DATASET, source.name))(source, str(fabric.device))
     resolution = config.model.resolution  # type: ignore[attr-defined]  # every model has one
     key = {"data": dataset.digest(), "resolution": resolution, "stride": config.recipe.clips.stride}
     folder = cache_folder() / "frames" / digest_of(key)[:12]

@@ -1,47 +1,28 @@
-"""From what the user typed to validated configurations: Hydra composes, commas multiply, typos are caught."""
+"""From what the user typed after `evalkit run` to validated configurations: commas multiply, typos are caught."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from importlib.resources import files
-from itertools import product
 from typing import Any
 
-from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Sweep
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from evalkit.config.schema import RunConfig, options_of, validate
+from evalkit.config.grammar import (
+    Override,
+    alternatives,
+    check_keys,
+    expand,
+    merged,
+    parse_override,
+    read_yaml,
+    settings_for,
+)
+from evalkit.config.run import GROUPS, RunConfig, RunSettings, config_of
+from evalkit.config.validation import options_of
 from evalkit.errors import UserError, did_you_mean
-from evalkit.registry import Group, load, names
+from evalkit.registry import Group, choices, load, names, variants
 
 ALL_CONTROLS = "baseline=controls"
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")  # beside every protocol
-GROUPS = (Group.PROTOCOL, Group.DATASET, Group.ORACLE, Group.BASELINE)
-
-
-@dataclass(frozen=True)
-class Root:
-    """A root of configuration: its YAML file, and the groups of which the user chooses."""
-
-    file: str
-    groups: tuple[str, ...]
-
-
-RUN = Root("config", tuple(group.value for group in GROUPS))
-
-
-def choices(group: str) -> list[str]:
-    """What may be written after ``group=``: our YAML files and, of components, those that are installed."""
-    folder = files("evalkit.config") / group
-    ours = [entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    return sorted({*ours, *(names(Group(group)) if group in list(Group) else ())})
+DEFAULTS = {Group.PROTOCOL: "tps", Group.DATASET: "procedural", Group.ORACLE: "colmap", Group.BASELINE: "copy_context"}
 
 
 def compose_runs(overrides: Sequence[str]) -> list[RunConfig]:
@@ -49,24 +30,90 @@ def compose_runs(overrides: Sequence[str]) -> list[RunConfig]:
 
     Raises UserError, one line, for bad syntax, an unknown group, choice or key, and a value of the wrong type.
     """
-    return [validate(compose_tree(single)) for single in expand(overrides)]
+    combinations = expand_runs(overrides)
+    _check_methods_named(overrides, combinations)
+    return [compose_run(single) for single in combinations]
 
 
-def expand(overrides: Sequence[str]) -> list[list[str]]:
-    """Multiply out comma-separated values, the last one fastest.
+def compose_run(overrides: Sequence[str]) -> RunConfig:
+    """Compose and validate one configuration, of overrides without commas."""
+    parsed = [parse_override(text) for text in overrides]
+    chosen = {group: _choice(group, parsed) for group in GROUPS}
+    _check_groups(parsed)
+    tree: dict[str, Any] = {group.value: _component(group, chosen[group], parsed) for group in GROUPS}
+    own = [override for override in parsed if override.key.partition(".")[0] not in list(Group)]
+    return config_of({**settings_for(RunSettings, own), **tree})
 
-    >>> expand(["protocol=nvs,tps", "baseline=warp"])
-    [['protocol=nvs', 'baseline=warp'], ['protocol=tps', 'baseline=warp']]
+
+def component_settings(group: Group, choice: str, overrides: Iterable[Override] = ()) -> dict[str, Any]:
+    """Return the settings of a component that differ from its defaults: those of a variant, then ``overrides``.
+
+    ``choice`` is a name or ``NAME@VARIANT``. Keys of the overrides come without the group. Raises UserError for an
+    unknown choice or key.
     """
-    combinations = (list(each) for each in product(*(_alternatives(text) for text in overrides)))
-    return [single for each in combinations for single in _each_control(each)]
+    name = choice.partition("@")[0]
+    if choice not in (known := choices(group)):
+        raise UserError(f"unknown {group} '{choice}'{did_you_mean(choice, known)}")
+    model = options_of(group, name)
+    of_variant = read_yaml(variants(group, name)[choice]) if "@" in choice else {}
+    check_keys(model, of_variant, f"{group}.")
+    return {**merged(of_variant, settings_for(model, overrides, f"{group}.")), "name": name}
+
+
+def _component(group: Group, choice: str, parsed: Sequence[Override]) -> dict[str, Any]:
+    mine = [
+        Override(key, override.value, override.text)
+        for override in parsed
+        if (key := _key_within(group, choice, override.key)) is not None
+    ]
+    return component_settings(group, choice, mine)
+
+
+def _key_within(group: Group, choice: str, key: str) -> str | None:
+    """The key without its group, where it is meant for this choice: ``baseline.KEY`` and ``baseline.NAME.KEY`` are."""
+    head, dot, rest = key.partition(".")
+    if head != group or not dot:
+        return None
+    first, dot, inner = rest.partition(".")
+    if group is Group.BASELINE and dot and first in names(group):
+        return inner if first == choice.partition("@")[0] else None
+    return rest
+
+
+def _choice(group: Group, parsed: Sequence[Override]) -> str:
+    typed = [override.text for override in parsed if override.key == group]
+    return typed[-1] if typed else DEFAULTS[group]
+
+
+def _check_groups(parsed: Sequence[Override]) -> None:
+    """Raise UserError for a key that begins with no group and is no setting of a run."""
+    known = [*map(str, GROUPS), *RunSettings.model_fields]
+    for override in parsed:
+        head = override.key.partition(".")[0]
+        if head not in known:
+            raise UserError(f"unknown key '{override.key}'{did_you_mean(head, known)}")
+
+
+def _check_methods_named(overrides: Sequence[str], combinations: Sequence[Sequence[str]]) -> None:
+    """Raise UserError for a setting of one method (``baseline.NAME.KEY``) that is not among those that run."""
+    running = {text.removeprefix("baseline=").partition("@")[0] for single in combinations for text in single}
+    for text in overrides:
+        group, _, rest = text.partition("=")[0].partition(".")
+        name, dot, _ = rest.partition(".")
+        if group == Group.BASELINE and dot and name in names(Group.BASELINE) and name not in running:
+            raise UserError(f"{text}: baseline={name} is not among the methods of this command")
+
+
+def expand_runs(overrides: Sequence[str]) -> list[list[str]]:
+    """Multiply out comma-separated values, and ``baseline=controls`` into each control."""
+    return [single for combination in expand(overrides) for single in _each_control(combination)]
 
 
 def controls_of(overrides: Iterable[str]) -> tuple[str, ...]:
-    """The controls that stand beside the protocols named: those of all, and each protocol's own (``controls``).
+    """Return the controls that stand beside the protocols named: those of all, and each protocol's own.
 
     >>> controls_of(["protocol=pose@vggt"])[len(CONTROLS) :]
-    ('standing', 'dolly')
+    ('no_motion', 'dolly')
     """
     chosen = [text.removeprefix("protocol=").partition("@")[0] for text in overrides if text.startswith("protocol=")]
     own = [load(Group.PROTOCOL, name) for name in chosen if name in names(Group.PROTOCOL)]
@@ -81,7 +128,7 @@ def _each_control(overrides: list[str]) -> list[list[str]]:
 
 
 def with_controls(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """What was asked for, and the same for the controls that belong beside it (empty where there are none).
+    """Return what was asked for, and the same for the controls that belong beside it (empty where there are none).
 
     All controls run where no baseline is named, and beside any baseline that is not a control, unless
     ``controls=false``: no number means much without them.
@@ -89,87 +136,12 @@ def with_controls(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
     >>> with_controls(["protocol=nvs", "baseline=saved", "baseline.dir=x"])[1]
     ['protocol=nvs', 'baseline=controls']
     """
-    combinations = expand(overrides)
-    named = [name for text in overrides if text.startswith("baseline=") for name in _alternatives(text)]
+    combinations = expand_runs(overrides)
+    named = [name for text in overrides if text.startswith("baseline=") for name in alternatives(text)]
     if not named:
         return [], [*overrides, ALL_CONTROLS]
     known = {ALL_CONTROLS, *(f"baseline={name}" for single in combinations for name in controls_of(single))}
-    switches = [_parse(text).value() for text in overrides if text.startswith("controls=")]
+    switches = [parse_override(text).value for text in overrides if text.startswith("controls=")]
     if set(named) <= known or False in switches:
         return [*overrides], []
     return [*overrides], [*(text for text in overrides if not text.startswith("baseline")), ALL_CONTROLS]
-
-
-def _alternatives(text: str) -> list[str]:
-    override = _parse(text)
-    if not override.is_sweep_override():
-        return [text]
-    return [f"{override.key_or_group}={value}" for value in override.sweep_string_iterator()]
-
-
-def _parse(text: str) -> Override:
-    try:
-        override = OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        raise UserError(f"cannot read '{text}': expected key=value (quote values with spaces or =)") from error
-    if override.is_add() or override.is_delete() or override.package is not None:
-        raise UserError(f"cannot read '{text}': expected a plain key=value")
-    if isinstance(override.value(), Sweep) and not override.is_choice_sweep():
-        raise UserError(f"cannot read '{text}': list the values, as in {override.key_or_group}=1,2,3")
-    return override
-
-
-def compose_tree(overrides: Sequence[str], root: Root = RUN) -> dict[str, Any]:
-    """Compose one tree of plain values, every group and key checked against what exists."""
-    parsed = [_parse(text) for text in overrides]
-    selections = [text for text, override in zip(overrides, parsed, strict=True) if _is_choice(override, root)]
-    settings = [override for override in parsed if not _is_choice(override, root)]
-    _register_plugins(override for override in parsed if _is_choice(override, root))
-    logging.getLogger("hydra").setLevel(logging.ERROR)
-    with initialize_config_module("evalkit.config", version_base=None):
-        tree = compose(root.file, overrides=selections)
-        for override in settings:
-            _check_key(tree, override.key_or_group)
-        try:
-            tree = compose(root.file, overrides=list(overrides))
-            plain = OmegaConf.to_container(tree, resolve=True)
-        except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(str(error).splitlines()[0]) from error
-    assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
-
-
-def _is_choice(override: Override, root: Root) -> bool:
-    """Whether this selects a component (``dataset=folder``); if so, the component must exist."""
-    key = override.key_or_group
-    if key not in root.groups:
-        return False
-    choice, known = str(override.value()), choices(key)
-    if choice not in known:
-        raise UserError(f"unknown {key} '{choice}'{did_you_mean(choice, known)}")
-    return True
-
-
-def _register_plugins(selections: Iterable[Override]) -> None:
-    """Give a component that came without YAML a config node made of its options' defaults."""
-    for override in selections:
-        if override.key_or_group not in list(Group):
-            continue
-        group, name = Group(override.key_or_group), str(override.value())
-        if name in names(group) and not (files("evalkit.config") / group.value / f"{name}.yaml").is_file():
-            defaults = {
-                key: field.get_default(call_default_factory=True)
-                for key, field in options_of(group, name).model_fields.items()
-                if not field.is_required()
-            }
-            ConfigStore.instance().store(group=group.value, name=name, node={**defaults, "name": name})
-
-
-def _check_key(tree: DictConfig, key: str) -> None:
-    node: Any = tree
-    parts = key.split(".")
-    for depth, part in enumerate(parts):
-        if not isinstance(node, DictConfig) or part not in node:
-            known = [".".join([*parts[:depth], str(k)]) for k in node] if isinstance(node, DictConfig) else []
-            raise UserError(f"unknown key '{key}'{did_you_mean(key, known)}")
-        node = node._get_node(part)

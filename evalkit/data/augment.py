@@ -1,24 +1,20 @@
-"""Changes of colour and sharpness that leave the camera where it is: pose-preserving augmentations of a whole clip."""
+"""Changes of colour and sharpness of a whole clip. They keep the camera poses of its frames."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field, field_validator
 from torch import Tensor
 from torchvision.transforms.v2 import functional
 
-from evalkit.config.options import Options
-
-Probability = Annotated[float, Field(ge=0, le=1)]
+from evalkit.data.augment_options import AugmentOptions as AugmentOptions
 
 
 class Property(StrEnum):
-    """What a colour jitter changes: the first three by a factor, the hue by a share of the colour circle."""
+    """What a change of colour changes: the first three by a factor, the hue by a share of the colour circle."""
 
     BRIGHTNESS = "brightness"
     CONTRAST = "contrast"
@@ -34,49 +30,23 @@ _ADJUST: dict[Property, Callable[[Tensor, float], Tensor]] = {
 }
 
 
-class AugmentOptions(Options):
-    """How often and how much: factors lie in 1 ± the value, the hue in ± the value of the colour circle."""
-
-    jitter: Probability
-    brightness: Annotated[float, Field(ge=0, le=1)]
-    contrast: Annotated[float, Field(ge=0, le=1)]
-    saturation: Annotated[float, Field(ge=0, le=1)]
-    hue: Annotated[float, Field(ge=0, le=0.5)]
-    blur: Probability
-    sigma: tuple[float, float]
-    kernel: Annotated[int, Field(ge=1)]
-
-    @field_validator("sigma")
-    @classmethod
-    def _in_order(cls, sigma: tuple[float, float]) -> tuple[float, float]:
-        if not 0 < sigma[0] <= sigma[1]:
-            raise ValueError("expected [smallest,largest] in pixels, both above 0, such as [0.1,2.0]")
-        return sigma
-
-    @field_validator("kernel")
-    @classmethod
-    def _has_a_middle(cls, kernel: int) -> int:
-        if kernel % 2 == 0:
-            raise ValueError("expected an odd number of pixels, such as 7")
-        return kernel
-
-
 @dataclass(frozen=True)
 class Augmentation:
     """One drawn augmentation, the same for all frames of a clip.
 
-    ``adjustments``: colour changes in the order in which they are made; ``blur``: side of the window and standard
-    deviation in pixels. Where nothing was drawn the clip stays as it is.
+    Attributes:
+        adjustments: changes of colour, in the order in which they are made.
+        blur: side of the window and standard deviation, in pixels; None for no blur.
     """
 
     adjustments: tuple[tuple[Property, float], ...] = ()
     blur: tuple[int, float] | None = None
 
     def apply(self, images: Tensor) -> Tensor:
-        """Augment a clip [V, 3, H, W] in [0, 1]; colours first, then the blur.
+        """Augment a clip [V, 3, H, W] in [0, 1]: first its colours, then the blur.
 
-        Contrast is changed about the mean grey of the whole clip, not of each frame: every surface then changes alike
-        in all frames, and a frame does not tell what else was in it. To torchvision the clip is one tall image.
+        Contrast is changed about the mean grey of the whole clip, not of each frame. Every surface then changes equally
+        in all frames, and a frame does not reveal what else it showed. For torchvision the clip is one tall image.
 
         >>> import torch
         >>> clip = torch.tensor([0.2, 0.8]).reshape(2, 1, 1, 1).expand(2, 3, 4, 4)
@@ -87,18 +57,17 @@ class Augmentation:
         tall = clip.flatten(1, 2)
         for what, amount in self.adjustments:
             tall = _ADJUST[what](tall, amount)
-        images = tall.reshape(clip.shape).movedim(0, 1)
+        augmented = tall.reshape(clip.shape).movedim(0, 1)
         if self.blur is not None:
             side, sigma = self.blur
-            images = functional.gaussian_blur(images, [side, side], [sigma, sigma])
-        return images.clamp(0, 1)  # weights of a blur add up to 1 only up to rounding
+            augmented = functional.gaussian_blur(augmented, [side, side], [sigma, sigma])
+        return augmented.clamp(0, 1)  # the weights of a blur add up to 1 only up to rounding
 
 
 def draw(rng: np.random.Generator, options: AugmentOptions) -> Augmentation:
-    """Draw an augmentation as torchvision's ColorJitter and GaussianBlur do, each made with its probability.
+    """Draw an augmentation in the way of torchvision's ColorJitter and GaussianBlur, each with its probability.
 
-    The default values are those of XFactor's training. All numbers are drawn in any case, so that a change of one
-    option leaves the draws of the others as they were.
+    All random numbers are drawn in any case, so that a change of one option keeps the draws of the others.
     """
     is_jittered, is_blurred = rng.random(2) < (options.jitter, options.blur)
     order = rng.permutation(len(Property))

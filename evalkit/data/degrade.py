@@ -1,4 +1,4 @@
-"""What renders do to frames, in known amounts: blur, noise, JPEG. For measuring how far an oracle can be trusted."""
+"""Blur, noise and JPEG in known amounts, as renders have them. They measure how far an oracle can be trusted."""
 
 from __future__ import annotations
 
@@ -30,10 +30,16 @@ GRADES = (
 
 
 def degraded(clip: Tensor, grade: str, seed: str) -> Tensor:
-    """A clip [V, 3, H, W] in [0, 1] at a grade such as ``blur 1.5``; ``seed`` is the clip's name, for its noise.
+    """Degrade a clip.
 
-    ``blur``: standard deviation in pixels; ``noise``: standard deviation of white noise on each channel, clipped;
-    ``jpeg``: Pillow's quality. Raises UserError for anything else.
+    Args:
+        clip: images [V, 3, H, W] in [0, 1].
+        grade: ``clean``, or one of these with a number, such as ``blur 1.5``: ``blur`` (standard deviation in pixels),
+            ``noise`` (standard deviation of white noise on each channel, clipped), ``jpeg`` (Pillow's quality).
+        seed: seed of the noise, such as the name of the clip.
+
+    Raises:
+        UserError: for an unknown grade.
 
     >>> degraded(torch.zeros(1, 3, 8, 8), "noise 0.1", "a").count_nonzero().item() < 192  # half of it is clipped
     True
@@ -41,38 +47,43 @@ def degraded(clip: Tensor, grade: str, seed: str) -> Tensor:
     kind, _, amount = grade.partition(" ")
     if grade == CLEAN:
         return clip
-    if kind not in _KINDS or not amount.replace(".", "", 1).isdigit():
+    if kind not in _DEGRADE or not amount.replace(".", "", 1).isdigit():
         raise UserError(
             f"no degradation '{grade}': expected clean, or blur, noise, jpeg and a number, such as 'blur 1.5'"
         )
-    return _KINDS[kind](clip, float(amount), seed)
+    return _DEGRADE[kind](clip, float(amount), seed)
 
 
 def blurred(clip: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur of standard deviation ``sigma`` pixels, cut at three of them."""
+    """Blur images [V, C, H, W] with a Gaussian of standard deviation ``sigma`` pixels, cut off at 3 ``sigma``."""
     side = 2 * math.ceil(3 * sigma) + 1
-    softer: Tensor = functional.gaussian_blur(clip, [side, side], [sigma, sigma])
-    return softer
+    images: Tensor = functional.gaussian_blur(clip, [side, side], [sigma, sigma])
+    return images
 
 
-def _blur(clip: Tensor, amount: float, seed: str) -> Tensor:
+def _with_blur(clip: Tensor, amount: float, seed: str) -> Tensor:
     return blurred(clip, amount)
 
 
-def _noise(clip: Tensor, amount: float, seed: str) -> Tensor:
+def _with_noise(clip: Tensor, amount: float, seed: str) -> Tensor:
     noise = torch.from_numpy(generator("degrade", seed, str(amount)).standard_normal(tuple(clip.shape)))
     return (clip + amount * noise.to(clip)).clamp(0, 1)
 
 
-def _jpeg(clip: Tensor, amount: float, seed: str) -> Tensor:
-    return torch.stack([_through_jpeg(frame, int(amount)) for frame in clip])
+def _with_jpeg(clip: Tensor, amount: float, seed: str) -> Tensor:
+    return torch.stack([_jpeg_encoded(frame, int(amount)) for frame in clip])
 
 
-def _through_jpeg(frame: Tensor, quality: int) -> Tensor:
+def _jpeg_encoded(frame: Tensor, quality: int) -> Tensor:
+    """Encode a frame [3, H, W] as JPEG and decode it again."""
     buffer = BytesIO()
     functional.to_pil_image((frame * 255).round().byte().cpu()).save(buffer, "JPEG", quality=quality)
     pixels: Tensor = functional.pil_to_tensor(Image.open(buffer))
     return pixels.to(frame) / 255
 
 
-_KINDS: dict[str, Callable[[Tensor, float, str], Tensor]] = {"blur": _blur, "noise": _noise, "jpeg": _jpeg}
+_DEGRADE: dict[str, Callable[[Tensor, float, str], Tensor]] = {
+    "blur": _with_blur,
+    "noise": _with_noise,
+    "jpeg": _with_jpeg,
+}

@@ -1,1 +1,1 @@
-"""Published evaluation lists: which frames of which scene a paper's number stands for. Docs: docs/indices.md."""
+"""Published evaluation lists: the frames of each scene that a paper evaluates on. Docs: docs/indices.md."""

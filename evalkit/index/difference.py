@@ -1,4 +1,4 @@
-"""How two lists differ."""
+"""Compare two lists."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from evalkit.index.entries import Index, IndexEntry
 
 @dataclass(frozen=True)
 class Difference:
-    """Two indices compared, by the ids of their entries; each field is a sorted list of ids.
+    """Two indices compared, by the ids of their entries. Fields are sorted ids of entries.
 
-    ``only_a``, ``only_b``: usable in one alone; of these, ``skipped_by_b``, ``skipped_by_a`` are named by the
-    other without frames. Of the ``common``: ``same_frames`` in the same roles, ``same_context`` alone with
-    other targets, ``same_start`` in the first context frame. ``same_entry``: equal to the last detail, order of
-    frames and overlap included.
+    Attributes:
+        a, b: names of the indices.
+        common: usable in both.
+        only_a, only_b: usable in one of them.
+        skipped_by_a, skipped_by_b: usable in the other only; this one names them without frames.
+        same_frames: same context and same target frames, in any order.
+        same_context: same context frames, different target frames.
+        same_start: same first context frame.
+        same_entry: equal in everything, order of frames and overlap included.
+        equal: both evaluate the same entries and skip the same scenes.
     """
 
     a: str
@@ -32,16 +38,13 @@ class Difference:
 
 
 def compare(a: Index, b: Index) -> Difference:
-    """Compare two indices; the order of their scenes does not matter.
-
-    ``equal`` where both evaluate the same entries and skip the same scenes.
-    """
-    left, right = ({entry.id: entry for entry in index.entries} for index in (a, b))
-    common = sorted(left.keys() & right.keys())
-    pairs = [(left[key], right[key]) for key in common]
-    only_a, only_b = sorted(left.keys() - right.keys()), sorted(right.keys() - left.keys())
+    """Compare two indices; the order of their scenes does not matter."""
+    entries_a, entries_b = ({entry.id: entry for entry in index.entries} for index in (a, b))
+    common = sorted(entries_a.keys() & entries_b.keys())
+    pairs = [(entries_a[key], entries_b[key]) for key in common]
+    only_a, only_b = sorted(entries_a.keys() - entries_b.keys()), sorted(entries_b.keys() - entries_a.keys())
     same_entry = tuple(x.id for x, y in pairs if x == y)
-    alike = not only_a and not only_b and len(same_entry) == len(common)
+    same_entries = not only_a and not only_b and len(same_entry) == len(common)
     return Difference(
         a=a.name,
         b=b.name,
@@ -54,7 +57,7 @@ def compare(a: Index, b: Index) -> Difference:
         same_context=tuple(x.id for x, y in pairs if _same_context(x, y) and set(x.target) != set(y.target)),
         same_start=tuple(x.id for x, y in pairs if min(x.context) == min(y.context)),
         same_entry=same_entry,
-        equal=alike and set(a.skipped) == set(b.skipped) and a.target_every == b.target_every,
+        equal=same_entries and set(a.skipped) == set(b.skipped) and a.target_every == b.target_every,
     )
 
 

@@ -1,4 +1,4 @@
-"""What an index is: for each scene the frames that are context and those that are targets."""
+"""What an index is: for each scene, the context frames and the target frames."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class IndexEntry:
-    """One evaluation of one scene. Frames are positions in the scene's list of frames, in the file's order.
+    """One evaluation of one scene.
 
-    ``overlap`` is what the list says of the context pair: a fraction, a word such as "large", or nothing.
-    ``part`` tells several evaluations of one scene apart.
+    Attributes:
+        context, target: frame numbers, which are positions in the scene's frames, in the order of the file.
+        overlap: overlap of the context views as the list gives it: a fraction, a word such as "large", or None.
+        part: distinguishes several evaluations of one scene.
     """
 
     scene: str
@@ -21,7 +23,7 @@ class IndexEntry:
 
     @property
     def id(self) -> str:
-        """The scene, and the part where there are several.
+        """The scene, followed by the part where there are several.
 
         >>> IndexEntry("scan1", (0, 2), (1,), part="03").id
         'scan1#03'
@@ -31,10 +33,12 @@ class IndexEntry:
 
 @dataclass(frozen=True)
 class Index:
-    """A named list. ``skipped`` are scenes that the list names without frames: part of it, but not evaluated.
+    """A list with its name.
 
-    ``target_every``: the targets are every n-th frame of the whole sequence, whose length only the data know;
-    the entries' targets are then empty.
+    Attributes:
+        skipped: scenes that the list names without frames; they are not evaluated.
+        target_every: where set, the targets are every n-th frame of the whole sequence, whose length is known only with
+            the data; the targets of the entries are then empty.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Files to indices, one function a format. Strict: what is not as it should be is refused in one line."""
+"""Read the files of lists, one function for each format. A file that breaks a rule is refused, on one line."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ ERAYZER_INPUT_RANKS = (0, 2, 4, 6, 9)
 
 
 class Format(StrEnum):
-    """How a list is written down.
+    """File formats of lists.
 
-    frames: {scene: {"context": [..], "target": [..], "overlap": ..} | null} (pixelSplat and its heirs)
+    frames: {scene: {"context": [..], "target": [..], "overlap": ..} | null} (pixelSplat and codes based on it)
     frame_lists: {scene: [{"context": .., "target": ..}, ..]}, empty where skipped (MVSplat360)
-    numbered: as frames, keys being scene_00, scene_01, ..: several evaluations of one scene (MVSplat, DTU)
+    numbered: as frames, with keys scene_00, scene_01, ..: several evaluations of one scene (MVSplat, DTU)
     kmeans_16, kmeans_32: [{"scene_name": .., "fold_8_kmeans_16_input": [..], ..}, ..]; the targets are every
         eighth frame (Long-LRM, data/dataset.py, uniform_every)
-    erayzer_scenes: a scene a line; the frames follow from E-RayZer's rule
+    erayzer_scenes: one scene on each line; the frames follow from E-RayZer's rule
     """
 
     FRAMES = "frames"
@@ -40,19 +40,19 @@ class Format(StrEnum):
     ERAYZER_SCENES = "erayzer_scenes"
 
 
-def read(content: bytes, form: Format, name: str) -> Index:
-    """Read the bytes of a file. Raises UserError, one line, for whatever is wrong with them."""
-    index = READERS[form](content, name)
-    twins = [key for key, count in Counter(entry.id for entry in index.entries).items() if count > 1]
-    if twins:
-        _refuse(name, f"{_quoted(twins[0])} stands there twice; expected one entry a scene")
+def read(content: bytes, file_format: Format, name: str) -> Index:
+    """Read the content of a file. Raises UserError, on one line, where it is damaged or of another format."""
+    index = READERS[file_format](content, name)
+    repeated = [key for key, count in Counter(entry.id for entry in index.entries).items() if count > 1]
+    if repeated:
+        _refuse(name, f"{_quoted(repeated[0])} occurs twice; expected one entry for each scene")
     if not index.entries:
         _refuse(name, "no scene has frames; expected at least one")
     return index
 
 
-def form_of(content: bytes, name: str) -> Format:
-    """Tell the format of a list that is not in the catalogue from what it holds."""
+def detect_format(content: bytes, name: str) -> Format:
+    """Detect the format of a list that is not in the catalogue."""
     tree = _json(content, name)
     if not isinstance(tree, dict):
         _refuse(name, 'expected {"scene": {"context": [..], "target": [..]}, ..}')
@@ -60,14 +60,14 @@ def form_of(content: bytes, name: str) -> Format:
 
 
 def read_frames(content: bytes, name: str) -> Index:
-    """Read {scene: entry or null}; null scenes are skipped ones."""
+    """Read {scene: entry or null}; null marks a skipped scene."""
     tree = _mapping(content, name)
     entries = tuple(_entry(key, value, name) for key, value in tree.items() if value is not None)
     return Index(name, entries, tuple(key for key, value in tree.items() if value is None))
 
 
 def read_frame_lists(content: bytes, name: str) -> Index:
-    """Read {scene: [entry, ..]}; empty lists are skipped scenes, several entries are numbered."""
+    """Read {scene: [entry, ..]}; an empty list marks a skipped scene, several entries are numbered."""
     tree = _mapping(content, name)
     for key, value in tree.items():
         if not isinstance(value, list):
@@ -81,7 +81,7 @@ def read_frame_lists(content: bytes, name: str) -> Index:
 
 
 def read_numbered(content: bytes, name: str) -> Index:
-    """Read {scene_NN: entry}: the number after the last underscore tells evaluations of one scene apart."""
+    """Read {scene_NN: entry}; the number after the last underscore distinguishes evaluations of one scene."""
     entries = []
     for key, value in _mapping(content, name).items():
         scene, underscore, part = key.rpartition("_")
@@ -92,7 +92,7 @@ def read_numbered(content: bytes, name: str) -> Index:
 
 
 def read_kmeans(content: bytes, name: str, inputs: int) -> Index:
-    """Read Long-LRM's inputs: the targets are every eighth frame of the sequence, known only with the data."""
+    """Read Long-LRM's context frames; the targets are every eighth frame of the sequence, known only with the data."""
     tree, field = _json(content, name), f"fold_8_kmeans_{inputs}_input"
     if not isinstance(tree, list):
         _refuse(name, f"expected a list of scenes, got {_kind(tree)}")
@@ -106,7 +106,7 @@ def read_kmeans(content: bytes, name: str, inputs: int) -> Index:
 
 
 def read_erayzer_scenes(content: bytes, name: str) -> Index:
-    """Read a scene a line; frames 0, 10, 21, .., 96, of which five are context and five targets."""
+    """Read one scene on each line; frames 0, 10, 21, .., 96, of which five are context and five targets."""
     lines = (line.strip() for line in _text(content, name).splitlines())
     context = tuple(ERAYZER_FRAMES[rank] for rank in ERAYZER_INPUT_RANKS)
     target = tuple(number for number in ERAYZER_FRAMES if number not in context)
@@ -140,7 +140,7 @@ def _entry(key: str, value: Any, name: str, part: str = "") -> IndexEntry:
 
 
 def _numbers(value: Any, where: str) -> tuple[int, ...]:
-    """Frame numbers in the file's order, which can mean something: DTU's first context view is 33 of (33, 31)."""
+    """Frame numbers in the order of the file, which matters: DTU's first context view is 33 of (33, 31)."""
     if not isinstance(value, list) or not value:
         _refuse(where, f"is {_quoted(value)}; expected a list of frame numbers")
     for number in value:
@@ -152,7 +152,7 @@ def _numbers(value: Any, where: str) -> tuple[int, ...]:
 
 
 def _overlap(value: Any, where: str) -> float | str | None:
-    """A fraction, a word, or nothing; nothing is guessed here, what it means is up to the bucket's rule."""
+    """A fraction, a word, or None. What a word or None means depends on the rule for buckets (slices.py)."""
     if value is None or (isinstance(value, str) and len(value) <= MAX_NAME and value.isprintable()):
         return value
     if type(value) not in (int, float) or not -1 <= value <= 1:
@@ -162,7 +162,7 @@ def _overlap(value: Any, where: str) -> float | str | None:
 
 def _scene(value: Any, name: str) -> str:
     if not isinstance(value, str) or not 0 < len(value) <= MAX_NAME or not value.isprintable():
-        _refuse(name, f"{_quoted(value)} is no name of a scene; expected up to {MAX_NAME} printable characters")
+        _refuse(name, f"{_quoted(value)} is not the name of a scene; expected up to {MAX_NAME} printable characters")
     return str(value)
 
 
@@ -179,16 +179,16 @@ def _json(content: bytes, name: str) -> Any:
     def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         tree = dict(pairs)
         if len(tree) < len(pairs):
-            twin = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
-            _refuse(name, f"key {_quoted(twin)} stands there twice; expected each once")
+            repeated = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+            _refuse(name, f"key {_quoted(repeated)} occurs twice; expected each key once")
         return tree
 
     try:
         return json.loads(text, object_pairs_hook=distinct, parse_constant=partial(_no_constant, name))
     except json.JSONDecodeError as error:
-        _refuse(name, f"no JSON ({error.msg}, line {error.lineno}); truncated or damaged: download it again")
+        _refuse(name, f"not JSON ({error.msg}, line {error.lineno}); truncated or damaged: download it again")
     except (RecursionError, ValueError):  # ValueError: a number of thousands of digits
-        _refuse(name, "no list of frames: nested too deep, or a number too long")
+        _refuse(name, "not a list of frames: nested too deep, or a number too long")
 
 
 def _no_constant(name: str, constant: str) -> NoReturn:
@@ -199,24 +199,24 @@ def _text(content: bytes, name: str) -> str:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
-        _refuse(name, "not text; expected JSON, or a scene a line")
+        _refuse(name, "not text; expected JSON, or one scene on each line")
     if text.lstrip()[:1] == "<":
         _refuse(name, "a web page, not a list; download the raw file")
     return text
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "an object", list: "a list", str: "text", bool: "a truth value", type(None): "null"}
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false", type(None): "null"}
     return kinds.get(type(value), "a number")
 
 
 def _quoted(value: Any) -> str:
-    """Short, and on one line whatever it holds."""
+    """Print a value in short, on one line."""
     if isinstance(value, list | dict):
         return _kind(value) if value else f"an empty {_kind(value).split()[1]}"
     text = ascii(value) if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _refuse(where: str, what: str) -> NoReturn:
-    raise UserError(f"{where}: {what}")
+def _refuse(where: str, problem: str) -> NoReturn:
+    raise UserError(f"{where}: {problem}")

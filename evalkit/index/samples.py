@@ -1,4 +1,4 @@
-"""From an index to the samples of a protocol."""
+"""Turn an index into the samples of a protocol."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ MISSING = "not in the dataset"
 
 
 def samples_of(index: Index, sequences: Sequence[SequenceInfo]) -> list[Sample]:
-    """One sample an entry, named like it, in the order of the index; scenes are matched by sequence name.
+    """One sample for each entry, with the id of the entry, in the order of the index. Scenes are matched by name.
 
-    A scene that the data lack, cannot read, or that is too short for the frames asked for is planned with a problem:
-    no other frames are ever taken instead, and runs refuse it unless told to allow it (`evalkit.run.execute`).
+    A scene is planned with a problem where the data lack it, cannot read it, or hold too few frames. No other frames
+    are taken instead. A run with such a sample is refused unless the user allows it (``allow_missing=true``).
     """
-    known = {sequence.name: sequence for sequence in sequences}
-    return [_sample(entry, known.get(entry.scene), index.target_every) for entry in index.entries]
+    by_name = {sequence.name: sequence for sequence in sequences}
+    return [_sample(entry, by_name.get(entry.scene), index.target_every) for entry in index.entries]
 
 
 def _sample(entry: IndexEntry, sequence: SequenceInfo | None, target_every: int | None) -> Sample:
@@ -29,9 +29,7 @@ def _sample(entry: IndexEntry, sequence: SequenceInfo | None, target_every: int 
     problem = sequence.problem or ("" if last < length else f"frame {last} of a sequence of {length} frames")
     if problem:
         return Sample(entry.id, (sequence.scene,), (), problem, listed=True)
-    target = entry.target if target_every is None else tuple(_every(target_every, length, entry.context))
+    target = entry.target
+    if target_every is not None:
+        target = tuple(number for number in range(0, length, target_every) if number not in entry.context)
     return Sample(entry.id, (sequence.scene,), (Clip(sequence.name, entry.context, target),), listed=True)
-
-
-def _every(step: int, length: int, context: Sequence[int]) -> list[int]:
-    return [number for number in range(0, length, step) if number not in context]

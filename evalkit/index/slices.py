@@ -1,11 +1,10 @@
-"""Parts of an index: without targets that are given away, and by overlap of the context pair."""
+"""Properties of entries that scores are split by: overlap of the context views, and targets that are context frames."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from enum import StrEnum
 
-from evalkit.index.entries import Index, IndexEntry
+from evalkit.index.entries import IndexEntry
 
 # The upper ends of small, medium and large, and the lower end of small (NoPoSplat, SPFSplat, NAS3R,
 # src/misc/utils.py). The papers write "0.05%-0.3%"; they are fractions.
@@ -18,7 +17,7 @@ THRESHOLDS = {
 
 
 class Bucket(StrEnum):
-    """How much of each other the context frames see; ``ignore`` is outside all, ``unknown`` not said."""
+    """Overlap of the context views; ``ignore``: outside of all intervals, ``unknown``: the list does not say."""
 
     SMALL = "small"
     MEDIUM = "medium"
@@ -28,7 +27,7 @@ class Bucket(StrEnum):
 
 
 class Rule(StrEnum):
-    """Who decides on the bucket: the released code, traps included, or the intervals that papers state."""
+    """How a bucket is decided: as the released code does, or by the intervals that papers state."""
 
     SHIPPED = "shipped"
     STATED = "stated"
@@ -37,9 +36,9 @@ class Rule(StrEnum):
 def bucket_of(overlap: float | str | None, rule: Rule = Rule.SHIPPED) -> Bucket:
     """Bucket of an overlap.
 
-    Shipped: a chain of upper bounds, so that less than 0.05 (and ScanNet++'s placeholder -1) is *medium*; the
+    Shipped: upper bounds are tested in turn, so that less than 0.05 (and ScanNet++'s placeholder -1) is *medium*. The
     word "large" counts as 0.75, any other word and a missing value as 0.25, *small*
-    (view_sampler_evaluation.py). Stated: the intervals; what is outside is ignored, what is missing unknown.
+    (view_sampler_evaluation.py). Stated: values outside of all intervals are ignored, missing ones are unknown.
 
     >>> bucket_of(0.04), bucket_of(0.04, Rule.STATED)
     (<Bucket.MEDIUM: 'medium'>, <Bucket.IGNORE: 'ignore'>)
@@ -62,12 +61,6 @@ def _stated(overlap: float | str | None) -> Bucket:
     return Bucket.SMALL if overlap <= SMALL else Bucket.MEDIUM if overlap <= MEDIUM else Bucket.LARGE
 
 
-def by_overlap(index: Index, bucket: Bucket, rule: Rule = Rule.SHIPPED) -> Index:
-    """Return the entries of one bucket, with all skipped scenes; over all buckets they are the whole index."""
-    kept = tuple(entry for entry in index.entries if bucket_of(entry.overlap, rule) is bucket)
-    return replace(index, name=f"{index.name}:{bucket}", entries=kept)
-
-
 def duplicate_targets(entry: IndexEntry) -> tuple[bool, ...]:
     """For each target, whether it is a context frame as well.
 
@@ -76,19 +69,3 @@ def duplicate_targets(entry: IndexEntry) -> tuple[bool, ...]:
     """
     context = set(entry.context)
     return tuple(number in context for number in entry.target)
-
-
-def without_duplicate_targets(entry: IndexEntry) -> IndexEntry:
-    """Drop targets that equal a context frame; nothing may be left."""
-    context = set(entry.context)
-    return replace(entry, target=tuple(number for number in entry.target if number not in context))
-
-
-def dedup(index: Index) -> Index:
-    """Drop all targets that equal a context frame; an entry that has no other moves to the skipped scenes."""
-    entries = tuple(without_duplicate_targets(entry) for entry in index.entries)
-    if index.target_every is not None:  # its targets are made from the data, without the context
-        return replace(index, name=f"{index.name}:dedup")
-    emptied = tuple(entry.id for entry in entries if not entry.target)
-    kept = tuple(entry for entry in entries if entry.target)
-    return replace(index, name=f"{index.name}:dedup", entries=kept, skipped=(*index.skipped, *emptied))

@@ -1,4 +1,4 @@
-"""What an index is like, counted: enough to tell two lists apart and to see what a number would stand for."""
+"""Count what an index holds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEAR = 5
 
 @dataclass(frozen=True)
 class Range:
-    """Smallest, mean and largest of some numbers of frames."""
+    """Smallest, mean and largest of several numbers of frames."""
 
     min: int
     mean: float
@@ -25,7 +25,13 @@ class Range:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Targets that equal a context frame: all, the first and the last context frame, and in how many entries."""
+    """Number of targets that are a context frame.
+
+    Attributes:
+        targets: all of them.
+        first, last: those that are the first or the last context frame.
+        scenes: number of entries with such targets.
+    """
 
     targets: int
     first: int
@@ -37,11 +43,18 @@ class Duplicates:
 class Description:
     """Counts of an index.
 
-    ``views``: entries by "context/target" counts, * where the data decide; ``patterns``: by rank pattern, most
-    frequent first; ``span``: last minus first context frame; ``nearest``: frames from a target to the nearest
-    context frame; ``near``: targets at most 5 frames from one; ``outside``: targets before the first or after the
-    last context frame; ``unordered``: entries whose frames do not ascend; ``overlap``: entries by bucket, under
-    either rule, or None where the list says nothing of it.
+    Attributes:
+        keys, usable, skipped: scenes that the list names, with frames and without.
+        targets: target frames of all entries.
+        views: number of entries by their numbers of views, "context/target"; * where it depends on the data.
+        patterns: number of entries by `rank_pattern`, most frequent first.
+        span: last minus first context frame.
+        duplicates: targets that are a context frame.
+        nearest: frames from a target to the nearest context frame.
+        near: targets at most 5 frames from a context frame.
+        outside: targets before the first or after the last context frame.
+        unordered: entries whose frame numbers do not ascend.
+        overlap: number of entries by bucket, for both rules; None where the list holds no overlap.
     """
 
     name: str
@@ -85,7 +98,7 @@ def describe(index: Index) -> Description:
 
 
 def rank_pattern(entry: IndexEntry) -> str:
-    """Role of each frame in temporal order: c context, T target, x both; runs of more than three are counted.
+    """Role of each frame in temporal order: c context, T target, x both. More than three equal roles are counted.
 
     >>> rank_pattern(IndexEntry("s", (0, 1, 9), (1, 4, 5)))
     'cxTTc'
@@ -140,5 +153,5 @@ def _ascends(numbers: Sequence[int]) -> bool:
 
 
 def _histogram(values: Iterable[str]) -> dict[str, int]:
-    """Most frequent first; ties by name, so that the same list prints the same table."""
+    """Count values, most frequent first; equal counts are sorted by name."""
     return dict(sorted(Counter(values).items(), key=lambda item: (-item[1], item[0])))

@@ -1,4 +1,4 @@
-"""Whether the lists that are here are the ones that papers used."""
+"""Check that the lists on this machine are the published ones."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import StrEnum
 from pathlib import Path
 
 from evalkit.errors import UserError, did_you_mean
-from evalkit.index.catalogue import CATALOGUE, Listed
+from evalkit.index.catalogue import CATALOGUE, PublishedList
 from evalkit.index.entries import Index
-from evalkit.index.find import load_listed, locate
+from evalkit.index.find import load_published, locate
 
 
 class Status(StrEnum):
-    """Digest and counts as in the catalogue, not found, or something else under its name."""
+    """Digest and counts are those of the catalogue; the file is not found; or it is another file."""
 
     OK = "ok"
     ABSENT = "absent"
@@ -23,9 +23,9 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Check:
-    """The outcome for one list, and what is wrong with it in one line."""
+    """The result for one list; ``problem`` says what is wrong, on one line."""
 
-    listed: Listed
+    published: PublishedList
     path: Path | None
     status: Status
     problem: str = ""
@@ -39,25 +39,25 @@ def verify(names: Sequence[str] = ()) -> list[Check]:
     return [_check(CATALOGUE[name]) for name in names or CATALOGUE]
 
 
-def _check(listed: Listed) -> Check:
+def _check(published: PublishedList) -> Check:
     path: Path | None = None
     try:
-        path = locate(listed)
+        path = locate(published)
         if path is None:
-            return Check(listed, None, Status.ABSENT)
-        problem = miscount(listed, load_listed(listed).index)
+            return Check(published, None, Status.ABSENT)
+        problem = count_problem(published, load_published(published).index)
     except UserError as error:
         problem = str(error)
-    return Check(listed, path, Status.WRONG if problem else Status.OK, problem)
+    return Check(published, path, Status.WRONG if problem else Status.OK, problem)
 
 
-def miscount(listed: Listed, index: Index) -> str:
-    """Say how an index differs from the catalogue's counts; empty where it does not."""
+def count_problem(published: PublishedList, index: Index) -> str:
+    """Say how the counts of an index differ from the catalogue's; empty where they do not."""
     keys, usable = len(index.entries) + len(index.skipped), len(index.entries)
-    if (keys, usable) != (listed.keys, listed.usable):
-        return f"{keys} keys, {usable} usable; expected {listed.keys} and {listed.usable}"
+    if (keys, usable) != (published.keys, published.usable):
+        return f"{keys} keys, {usable} usable; expected {published.keys} and {published.usable}"
     for entry in index.entries:
         views = (len(entry.context), len(entry.target))
-        if views[0] != listed.context or listed.target not in (None, views[1]):
-            return f"{entry.id} has {views[0]}/{views[1]} views; expected {listed.views}"
+        if views[0] != published.context or published.target not in (None, views[1]):
+            return f"{entry.id} has {views[0]}/{views[1]} views; expected {published.views}"
     return ""

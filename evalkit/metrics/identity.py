@@ -8,25 +8,15 @@ those of the other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 
 import torch
 from torch import Tensor
 
+from evalkit.metrics.identity_feature import NETWORKS as NETWORKS
+from evalkit.metrics.identity_feature import Feature as Feature
 from evalkit.metrics.inception import inception_features
 
 _COLOUR_BINS, _DIRECTION_BINS = 8, 8
-
-
-class Feature(StrEnum):
-    """Features by which frames are compared."""
-
-    HISTOGRAM = "histogram"  # of colours and of directions of edges; needs no weights
-    INCEPTION = "inception"  # the network of FID
-
-
-# weights that each feature needs
-NETWORKS: dict[Feature, tuple[str, ...]] = {Feature.HISTOGRAM: (), Feature.INCEPTION: ("inception",)}
 
 
 def shows_own_scene(renders: Tensor, own: Tensor, other: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch.nn.functional import pad
 
 from evalkit.metrics.checks import check_pair, refuse_nan
 
-Rounding = Literal["floor", "round"]
+Rounding = Literal["floor", "round", "half_even"]
 Over = Literal["mask", "all"]
 Covariance = Literal["sample", "population"]
 Border = Literal["crop", "reflect", "mirror", "zeros"]
@@ -95,7 +95,17 @@ def quantised(images: Tensor, rounding: Rounding) -> Tensor:
     >>> (255 * quantised(torch.tensor([-1.0, 0.7 / 255, 1.2 / 255, 2.0]), "round")).tolist()
     [0.0, 1.0, 1.0, 255.0]
     """
-    return (255 * _wide(images).clamp(0, 1) + _ADDED_BEFORE_FLOOR[rounding]).floor() / 255
+    return levels(images, rounding) / 255
+
+
+def levels(images: Tensor, rounding: Rounding) -> Tensor:
+    """Return the 8-bit levels, whole numbers 0 to 255 as floats, of images in [0, 1] of any shape; NaN stays NaN.
+
+    ``floor`` and ``round`` as in `quantised`; ``half_even`` as ``torch.round`` and numpy, which differ from ``round``
+    where a value lies exactly between two levels.
+    """
+    scaled = 255 * _wide(images).clamp(0, 1)
+    return scaled.round() if rounding == "half_even" else (scaled + _ADDED_BEFORE_FLOOR[rounding]).floor()
 
 
 def psnr_of_saved(pred: Tensor, target: Tensor, rounding: Rounding, min_mse: float = 0.0) -> Tensor:

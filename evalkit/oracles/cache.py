@@ -1,4 +1,4 @@
-"""Answers by content: the real half of every pair is estimated once and serves every method."""
+"""Answers of an oracle, kept by content: the real half of every pair is estimated once and serves every method."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from torch import Tensor
 
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
-from evalkit.oracles.frames import TRANSIENT, quantised
-from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle
+from evalkit.oracles.frames import TRANSIENT, clips_to_uint8
+from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle
 from evalkit.views import Cameras
+
+Answer = tuple[Tensor, str]  # w2c [V, 4, 4], and why there are no cameras, if so
 
 
 class CachedOracle:
-    """Asks ``oracle`` only about clips that it has not been asked about before; the same answer, sooner.
+    """Asks ``oracle`` only about clips that it has not answered before, and gives the same answers.
 
-    One JSON file a clip under ``folder``, named by the SHA-256 of the clip's 8-bit pixels and the oracle's identity.
+    One JSON file per clip under ``folder``, named by the SHA-256 of the clip's 8-bit pixels and the oracle's identity.
     Failures are kept too, except those that a timeout or a crash caused.
     """
+
+    reads_pixels = True
 
     def __init__(self, oracle: Oracle, folder: Path) -> None:
         self._oracle, self._folder = oracle, folder
@@ -34,40 +38,47 @@ class CachedOracle:
             why = f"cannot keep oracle answers in '{folder}' ({error.strerror}): name another folder"
             raise UserError(why) from None
 
-    def identity(self) -> dict[str, str | int | float | bool]:
-        """That of the oracle inside: caching changes no answer."""
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Lines that the user should read: those of the oracle inside."""
+        return tuple(getattr(self._oracle, "notes", ()))
+
+    def identity(self) -> Identity:
+        """Identity of the oracle inside: caching changes no answer."""
         return self._oracle.identity()
 
     def estimate(
-        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+        self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
     ) -> Estimate:
-        """As the oracle inside; clips that occur twice in ``images`` [B, V, 3, H, W] are asked about once."""
-        clips = quantised(images)
+        """Estimate as the oracle inside does; it sees a clip that occurs twice in ``images`` [B, V, 3, H, W] once."""
+        clips = clips_to_uint8(images)
         identity = json.dumps(self.identity(), sort_keys=True)
-        where = [""] * len(clips) if places is None else [f" {place.digest()}" for place in places]
-        keys = [clip_key(clip, identity + there) for clip, there in zip(clips, where, strict=True)]
-        known = {key: self._read(key, images.shape[1]) for key in dict.fromkeys(keys)}
-        missing = [key for key, answer in known.items() if answer is None]
+        places = [""] * len(clips) if locations is None else [f" {location.digest()}" for location in locations]
+        keys = [clip_key(clip, identity + place) for clip, place in zip(clips, places, strict=True)]
+        answers = {key: self._read(key, images.shape[1]) for key in dict.fromkeys(keys)}
+        missing = [key for key, answer in answers.items() if answer is None]
         if missing:
             first = [keys.index(key) for key in missing]
-            there = None if places is None else [places[i] for i in first]
-            found = self._oracle.estimate(images[first], None if cameras is None else cameras[first], there)
-            for key, w2c, reason in zip(missing, found.w2c, found.reasons, strict=True):
-                known[key] = (w2c, reason)
+            estimate = self._oracle.estimate(
+                images[first],
+                None if cameras is None else cameras[first],
+                None if locations is None else [locations[i] for i in first],
+            )
+            for key, w2c, reason in zip(missing, estimate.w2c, estimate.reasons, strict=True):
+                answers[key] = (w2c, reason)
                 self._write(key, w2c, reason)
-        answers = [known[key] for key in keys]
-        w2c = torch.stack([answer[0] for answer in answers if answer is not None])
-        return Estimate(w2c, tuple(answer[1] for answer in answers if answer is not None))
+        in_order = [answer for key in keys if (answer := answers[key]) is not None]
+        return Estimate(torch.stack([w2c for w2c, _ in in_order]), tuple(reason for _, reason in in_order))
 
     def _path(self, key: str) -> Path:
         return self._folder / key[:2] / f"{key}.json"
 
-    def _read(self, key: str, views: int) -> tuple[Tensor, str] | None:
-        """An answer, or None where there is none that can be read: it is then made again."""
+    def _read(self, key: str, views: int) -> Answer | None:
+        """Read an answer; None where there is none that can be read: it is then computed again."""
         try:
             entry = json.loads(self._path(key).read_bytes())
-            reason, rows, seal = entry["reason"], entry["w2c"], entry["sha256"]
-            if seal != sealed(rows, reason):
+            reason, rows, checksum = entry["reason"], entry["w2c"], entry["sha256"]
+            if checksum != checksum_of(rows, reason):
                 return None
             if reason:
                 return torch.full((views, 4, 4), torch.nan, dtype=torch.float64), reason
@@ -79,7 +90,7 @@ class CachedOracle:
         if reason.startswith(TRANSIENT):
             return
         rows = [] if reason else w2c.tolist()
-        entry = {"reason": reason, "w2c": rows, "sha256": sealed(rows, reason)}
+        entry = {"reason": reason, "w2c": rows, "sha256": checksum_of(rows, reason)}
         write_atomically(self._path(key), json.dumps(entry).encode(), writer=str(os.getpid()))
 
 
@@ -89,6 +100,6 @@ def clip_key(clip: Tensor, identity: str) -> str:
     return hashlib.sha256(head + b"\0" + clip.numpy().tobytes()).hexdigest()
 
 
-def sealed(rows: Any, reason: str) -> str:
-    """Checksum of an entry: JSON that still parses may yet have lost a digit."""
+def checksum_of(rows: Any, reason: str) -> str:
+    """Checksum of an answer: JSON that can still be parsed may have lost a digit."""
     return hashlib.sha256(json.dumps([rows, reason]).encode()).hexdigest()

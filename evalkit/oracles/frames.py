@@ -1,15 +1,17 @@
-"""What oracles that look at pixels share: the pixels they look at, and failures that say nothing about them."""
+"""What all oracles share that read pixels: 8-bit frames, and failures that must not be kept."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from evalkit.metrics.image import levels
+
 TRANSIENT = "transient: "
-"""A reason that starts so tells of the machine (a timeout, a crash), not of the clip: never cached."""
+"""A reason that starts so is about the machine (a timeout, a crash), not about the clip. It is never cached."""
 
 
-def quantised(images: Tensor) -> Tensor:
+def clips_to_uint8(images: Tensor) -> Tensor:
     """Round clips [B, V, 3, H, W] in [0, 1] to uint8 on the CPU, so that float noise cannot change an answer.
 
     Raises ValueError for fewer than 2 frames, another shape, NaN or infinity.
@@ -18,4 +20,4 @@ def quantised(images: Tensor) -> Tensor:
         raise ValueError(f"an oracle takes images [B, V >= 2, 3, H, W], not {list(images.shape)}")
     if not torch.isfinite(images).all():
         raise ValueError("an oracle takes finite pixels, not NaN or infinity")
-    return (images.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu().contiguous()
+    return levels(images.detach(), "half_even").to(torch.uint8).cpu().contiguous()

@@ -1,4 +1,4 @@
-"""What an oracle is."""
+"""What an oracle is: it estimates the cameras of a clip and reports success or a reason for failure."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ Identity = dict[str, str | int | float | bool]
 
 @dataclass(frozen=True)
 class ClipLocation:
-    """Where a clip was taken: a sequence of a known world, and cameras w2c [N, 4, 4] there to start looking from."""
+    """Where a clip was taken: a sequence of a known world, and cameras ``start_w2c`` [N, 4, 4] to start from."""
 
     world: KnownWorld
     sequence: str
-    around: Tensor
+    start_w2c: Tensor
 
     def digest(self) -> str:
-        """SHA-256 of all of it."""
-        total = hashlib.sha256(f"{_digest_of(self.world)} {self.sequence} {list(self.around.shape)}".encode())
-        total.update(self.around.double().cpu().contiguous().numpy().tobytes())
+        """SHA-256 of the world, the sequence and the cameras."""
+        total = hashlib.sha256(f"{_digest_of(self.world)} {self.sequence} {list(self.start_w2c.shape)}".encode())
+        total.update(self.start_w2c.double().cpu().contiguous().numpy().tobytes())
         return total.hexdigest()
 
 
 @lru_cache(maxsize=8)
 def _digest_of(world: KnownWorld) -> str:
-    """That of the world, worked out once: it reads the world's source, and every clip of a run asks for it."""
+    """Digest of a world, computed once: it reads the world's source, and every clip of a run needs it."""
     return world.digest()
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cameras of B clips: w2c [B, V, 4, 4] float64 on the CPU, up to a similarity a clip, NaN where it failed.
+    """Cameras of B clips: w2c [B, V, 4, 4] float64 on the CPU, up to a similarity per clip, NaN where it failed.
 
-    ``reasons`` holds one string a clip: empty for a success, else why there are no cameras.
+    ``reasons`` holds one string per clip: empty for a success, else why there are no cameras.
     """
 
     w2c: Tensor
@@ -51,7 +51,7 @@ class Estimate:
 
     @property
     def success(self) -> tuple[bool, ...]:
-        """One flag a clip."""
+        """One flag per clip."""
         return tuple(not reason for reason in self.reasons)
 
 
@@ -59,24 +59,31 @@ class OracleIdentity(Protocol):
     """The half of an oracle that planning needs: no tensor, no torch, no network."""
 
     def identity(self) -> Identity:
-        """Everything an answer depends on: name, revision, weights, precision, reference policy, settings."""
+        """Everything an answer depends on: name, revision, weights, precision, reference frame, settings."""
         ...
 
 
 @runtime_checkable
 class Oracle(OracleIdentity, Protocol):
-    """Estimates the cameras of clips. Each clip is answered alone: never with the help of another.
+    """Estimates the cameras of clips. Each clip is answered alone: no other clip changes its answer.
 
     Optional attributes: ``reads_pixels`` (False where answers do not depend on the images, and are not cached),
     ``notes`` (lines that the user should read), and ``implementation`` (see `evalkit.registry`).
     """
 
     def estimate(
-        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+        self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
     ) -> Estimate:
-        """Estimate cameras of ``images`` [B, V, 3, H, W] in [0, 1]; V >= 2.
+        """Estimate the cameras of clips.
 
-        ``cameras`` [B, V] are the dataset's own, where there are any; only the `cameras` oracle looks at them.
-        ``places``: where each clip was taken, where that is known; only the `alignment` oracle looks there.
+        Args:
+            images: [B, V, 3, H, W] in [0, 1]; V >= 2.
+            cameras: the dataset's own cameras [B, V], where there are any. Only the `cameras` oracle reads them.
+            locations: where each clip was taken, where that is known. Only the `alignment` oracle reads them.
         """
         ...
+
+
+def reads_pixels(oracle: OracleIdentity) -> bool:
+    """Whether the answers of an oracle depend on the images; if so they can be cached by content."""
+    return bool(getattr(oracle, "reads_pixels", True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,38 +14,17 @@ from evalkit.data.dataset import Dataset
 from evalkit.errors import SampleError, UserError
 from evalkit.method import Method
 from evalkit.protocol import RENDERS, Loaded, Predictions, Protocol, Sample
+from evalkit.run.engine import Advance, Task
 from evalkit.run.pictures import contact_sheet
-from evalkit.run.plan import Plan
-from evalkit.run.store import Row, RunFolder
+from evalkit.run.records import Row
+from evalkit.run.session import Session
 
-PICTURES = 2  # samples at the head of the plan that get a contact sheet
 Block = Sequence[Sample]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One method's part in a pass: the method, and the run that its rows go to."""
-
-    method: Method
-    folder: RunFolder
-    save_renders: bool
-
-    def missing(self, blocks: Sequence[Block]) -> list[Block]:
-        """The blocks of which a row, or a render that is to be kept, is not on disk yet."""
-        rows = self.folder.rows()
-
-        def is_done(sample: Sample) -> bool:
-            row = rows.get(sample.id)
-            if row is None or row["status"] != "ok":
-                return row is not None
-            return not self.save_renders or self.folder.has_render(sample.id)
-
-        return [block for block in blocks if not all(is_done(sample) for sample in block)]
-
-
-@dataclass(frozen=True)
 class Prepared:
-    """A block on its way through one method: what it could do, rows for what it could not, and how long it took."""
+    """A block after one method has predicted: samples with predictions, rows of those that failed, seconds a sample."""
 
     loaded: list[Loaded]
     predictions: list[Predictions]
@@ -55,33 +34,54 @@ class Prepared:
 
 @dataclass(frozen=True)
 class LocalEngine:
-    """Runs blocks in this process: while one is scored, the next is loaded, once, and goes through every method."""
+    """Runs tasks in this process; components are built from the tasks' settings, or taken from ``session``."""
+
+    session: Session
+
+    def run(self, tasks: Sequence[Task], advance: Advance) -> None:
+        """Compute all blocks of all tasks, which differ in their baseline only."""
+        first = tasks[0]
+        work = Pass(
+            self.session.protocol(first.config, first.device),
+            self.session.dataset(first.config.dataset, first.device),
+            [self.session.method(task.config.baseline, task.device) for task in tasks],
+            tasks,
+        )
+        work.run(advance)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One pass over the data: while a block is scored, the next is loaded, once, and goes through every method."""
 
     protocol: Protocol
     dataset: Dataset
-    entries: Sequence[Entry]
+    methods: Sequence[Method]
+    tasks: Sequence[Task]
 
-    def run(self, plan: Plan, blocks: Sequence[Block], advance: Callable[[int, int], None]) -> None:
-        """Compute what is missing of ``blocks``; ``advance(entry, samples)`` is told what is done."""
-        pictured = {sample.id for sample in plan.samples[:PICTURES]}
+    def run(self, advance: Advance) -> None:
+        """Compute every block for the tasks that want it."""
         with ExitStack() as claims:
-            for entry in self.entries:
-                claims.enter_context(entry.folder.claim())
-            known = [entry.folder.rows() for entry in self.entries]
-            work = self._work(blocks)
+            for task, method in zip(self.tasks, self.methods, strict=True):
+                claims.enter_context(task.sink.claim())
+                if task.config.save_renders:
+                    task.sink.save_renders_card(method.card, self.protocol.target_pose(method.card).value)
+            known = [task.sink.rows().keys() for task in self.tasks]
+            work = self._work()
             for (block, _), prepared in zip(work, self._ahead(work), strict=True):
                 for index, part in prepared.items():
-                    entry = self.entries[index]
-                    rows = self._score(entry, part, pictured)
-                    entry.folder.append([row for row in rows if row["sample"] not in known[index]])
-                    entry.folder.append_times({one.sample.id: part.seconds for one in part.loaded})
+                    rows = self._score(index, part)
+                    self.tasks[index].sink.append([row for row in rows if row["sample"] not in known[index]])
+                    self.tasks[index].sink.append_times({one.sample.id: part.seconds for one in part.loaded})
                     advance(index, len(block))
 
-    def _work(self, blocks: Sequence[Block]) -> list[tuple[Block, list[int]]]:
-        """Each block with the entries that still want it."""
-        wanted = [{block[0].id for block in entry.missing(blocks)} for entry in self.entries]
-        work = [(block, [i for i, ids in enumerate(wanted) if block[0].id in ids]) for block in blocks]
-        return [(block, entries) for block, entries in work if entries]
+    def _work(self) -> list[tuple[Block, list[int]]]:
+        """Each block, in the order of the plan, with the positions of the tasks that want it."""
+        wanted: dict[str, tuple[Block, list[int]]] = {}
+        for index, task in enumerate(self.tasks):
+            for block in task.blocks:
+                wanted.setdefault(block[0].id, (block, []))[1].append(index)
+        return list(wanted.values())
 
     def _ahead(self, work: Sequence[tuple[Block, list[int]]]) -> Iterator[dict[int, Prepared]]:
         """Prepare each block in a thread of its own, one block ahead of whoever consumes them."""
@@ -93,7 +93,7 @@ class LocalEngine:
                 yield prepared
 
     @torch.no_grad()
-    def _prepare(self, block: Block, entries: list[int]) -> dict[int, Prepared]:
+    def _prepare(self, block: Block, wanted_by: list[int]) -> dict[int, Prepared]:
         loaded: list[Loaded] = []
         failed: list[Row] = []
         for sample in block:
@@ -101,7 +101,7 @@ class LocalEngine:
                 loaded.append(self._load(sample))
             except SampleError as error:
                 failed.append(_failed_row(sample, error))
-        return {index: self._predict_all(self.entries[index].method, loaded, failed) for index in entries}
+        return {index: self._predict_all(self.methods[index], loaded, failed) for index in wanted_by}
 
     def _load(self, sample: Sample) -> Loaded:
         if sample.problem:
@@ -141,26 +141,26 @@ class LocalEngine:
         return [{name: values[i] for name, values in predictions.items()} for i in range(len(loaded))]
 
     @torch.no_grad()
-    def _score(self, entry: Entry, prepared: Prepared, pictured: set[str]) -> list[Row]:
-        rows = list(prepared.failed)
+    def _score(self, index: int, prepared: Prepared) -> list[Row]:
+        rows, task = list(prepared.failed), self.tasks[index]
         if not prepared.loaded:
             return rows
-        if entry.save_renders and RENDERS not in prepared.predictions[0]:
+        if task.config.save_renders and RENDERS not in prepared.predictions[0]:
             raise UserError(f"save_renders=true: protocol={self.protocol.name} renders nothing; leave it out")
-        source = self.protocol.target_pose(entry.method.card)
+        source = self.protocol.target_pose(self.methods[index].card)
         scored = self.protocol.score(prepared.loaded, _stacked(prepared.predictions), source)
         for one, predicted, outcome in zip(prepared.loaded, prepared.predictions, scored, strict=True):
-            entry.folder.save_arrays(one.sample.id, outcome.arrays)
-            if entry.save_renders:
-                entry.folder.save_render(one.sample.id, predicted[RENDERS])
-            if one.sample.id in pictured and outcome.pictures:
-                entry.folder.save_picture(one.sample.id, contact_sheet(outcome.pictures))
+            task.sink.save_arrays(one.sample.id, outcome.arrays)
+            if task.config.save_renders:
+                task.sink.save_render(one.sample.id, predicted[RENDERS])
+            if one.sample.id in task.pictured and outcome.pictures:
+                task.sink.save_picture(one.sample.id, contact_sheet(outcome.pictures))
             rows.append({**_head(one.sample), "status": "ok", "reason": "", **outcome.row})
         return rows
 
 
 def _stacked(predictions: Sequence[Predictions]) -> Predictions:
-    return {name: torch.stack([each[name] for each in predictions]) for name in predictions[0]}
+    return {name: torch.stack([mapping[name] for mapping in predictions]) for name in predictions[0]}
 
 
 def _head(sample: Sample) -> Row:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import groupby
 
-from evalkit.config.schema import Shard
+from evalkit.config.run import Shard
 from evalkit.errors import UserError
-from evalkit.protocol import Protocol, Sample
-from evalkit.run.store import index_bytes
+from evalkit.protocol import Planner, Sample
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """The frozen list of samples, and how it is cut into blocks of ``batch`` samples.
 
     A block is always computed whole, even if only one of its rows is missing: its numbers then come from the
@@ -24,13 +25,18 @@ class Plan:
     samples: tuple[Sample, ...]
     batch: int
 
-    @property
+    @cached_property
+    def index(self) -> bytes:
+        """The samples, one JSON line each."""
+        return "".join(json.dumps(asdict(sample), sort_keys=True) + "\n" for sample in self.samples).encode()
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the index."""
-        return hashlib.sha256(index_bytes(self.samples)).hexdigest()
+        return hashlib.sha256(self.index).hexdigest()
 
     def blocks(self, shard: Shard) -> list[tuple[Sample, ...]]:
-        """The blocks of one shard: every ``count``-th, from ``index`` on.
+        """Return the blocks of one shard: every ``count``-th, from ``index`` on.
 
         The samples of a block have equal numbers of views, so that they can be stacked.
         """
@@ -39,16 +45,16 @@ class Plan:
         return blocks[shard.index :: shard.count]
 
 
-def make_plan(protocol: Protocol, limit: int | None, batch: int) -> Plan:
+def make_plan(planner: Planner, limit: int | None, batch: int) -> RunPlan:
     """Plan a run. Raises UserError where nothing can be scored."""
-    samples = protocol.samples()[:limit]
+    samples = planner.samples()[:limit]
     if not samples:
         raise UserError("nothing to score: the dataset has no sequences")
     if all(sample.problem for sample in samples):
         advice = "expected the sequences that it names" if samples[0].listed else "protocol.span=[a,b] sets the window"
         raise UserError(f"nothing can be scored: {samples[0].problem} ({advice})")
     _refuse_twins(samples)
-    return Plan(tuple(samples), batch)
+    return RunPlan(tuple(samples), batch)
 
 
 def _views(sample: Sample) -> list[tuple[int, int]]:
@@ -56,7 +62,8 @@ def _views(sample: Sample) -> list[tuple[int, int]]:
 
 
 def _refuse_twins(samples: Sequence[Sample]) -> None:
-    ids = [sample.id for sample in samples]
-    if len(set(ids)) < len(ids):
-        twin = next(sample_id for sample_id in ids if ids.count(sample_id) > 1)
-        raise UserError(f"the plan has two samples with the id '{twin}': expected distinct sequence names")
+    ids: set[str] = set()
+    for sample in samples:
+        if sample.id in ids:
+            raise UserError(f"the plan has two samples with the id '{sample.id}': expected distinct sequence names")
+        ids.add(sample.id)

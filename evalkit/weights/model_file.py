@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import torch
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -18,10 +16,9 @@ from torch import Tensor, nn
 from evalkit.config.options import Options
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
+from evalkit.weights.header import FORMAT, ModelHeader, read_header
 
-Model = TypeVar("Model", bound=Options)
 Network = TypeVar("Network", bound=nn.Module)
-FORMAT = "evalkit-model-1"
 
 
 @dataclass(frozen=True)
@@ -32,17 +29,6 @@ class ModelFile:
     model: Mapping[str, Any]
     training: Mapping[str, Any]
     digest: str
-
-
-@dataclass(frozen=True)
-class Trained(Generic[Model, Network]):
-    """A network with its settings, and what a card says about its weights."""
-
-    model: Model
-    network: Network
-    digest: str
-    trained_on: str
-    licence: str
 
 
 def write_model(
@@ -61,38 +47,25 @@ def write_model(
 
 def read_model(file: Path, baseline: str) -> ModelFile:
     """Read what `write_model` wrote for this baseline. Raises UserError for anything else."""
-    if not file.is_file():
-        raise UserError(f"no such weights: {file}; expected a file that `evalkit train baseline={baseline}` wrote")
+    header = read_header(file, baseline)
+    return ModelFile(_tensors(file), header.model, header.training, header.digest)
+
+
+def load_network(header: ModelHeader, network: Network) -> Network:
+    """Fill a network, built from the settings in ``header``, with the weights of its file, and return it.
+
+    Raises UserError where a name or a shape does not fit.
+    """
+    load_exactly(network, _tensors(header.file), str(header.file))
+    return network
+
+
+def _tensors(file: Path) -> dict[str, Tensor]:
     try:
         with safe_open(file, framework="pt") as opened:
-            header = json.loads((opened.metadata() or {}).get(FORMAT, "{}"))
-            weights = {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118, not a dict
+            return {name: opened.get_tensor(name).float() for name in opened.keys()}  # noqa: SIM118, not a dict
     except SafetensorError as error:
         raise UserError(f"{file}: not a safetensors file ({error})") from error
-    if header.get("baseline") != baseline:
-        held = f"weights of '{header['baseline']}'" if header else "something else"
-        raise UserError(f"{file} holds {held}: expected weights of '{baseline}' as `evalkit train` writes them")
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
-    return ModelFile(weights, header["model"], header["training"], digest)
-
-
-def read_trained(
-    weights: str, baseline: str, kind: type[Model], build: Callable[[Model], Network], shipped: Path
-) -> Trained[Model, Network]:
-    """The network that ``weights`` stands for: ``mini`` for the file that is shipped, else the path of one.
-
-    Raises UserError where the file is another than expected, or its settings are not those of this version.
-    """
-    file = shipped if weights == "mini" else Path(weights)
-    read = read_model(file, baseline)
-    try:
-        model = kind.model_validate_json(json.dumps(read.model))
-    except ValidationError as error:
-        raise UserError(f"{file}: its settings are not those of this version ({error.errors()[0]['msg']})") from error
-    network = build(model)
-    load_exactly(network, read.weights, str(file))
-    about = {key: str(read.training.get(key, "not said")) for key in ("trained_on", "licence")}
-    return Trained(model, network, read.digest, about["trained_on"], about["licence"])
 
 
 def longest_part(name: str, parts: Iterable[str]) -> str:

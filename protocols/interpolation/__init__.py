@@ -1,1 +1,1 @@
-"""Renders at poses interpolated between predicted ones."""
+"""Renders at poses interpolated between predicted poses."""

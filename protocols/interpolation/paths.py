@@ -1,9 +1,8 @@
-"""What lies between two poses, and how far along it a true camera stands: the two modes of `interpolation`."""
+"""Paths between two cameras: where a true camera lies along one, and the predicted camera there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from typing import NamedTuple
 
 import torch
@@ -15,24 +14,19 @@ from evalkit.geometry.se3 import invert, rotation_angle_deg
 from evalkit.method import PoseCode
 from evalkit.metrics.trajectory import extent
 from evalkit.views import Cameras, take_views
+from protocols.interpolation.options import Mode
 
-_STEPS = 33  # fractions tried at a time; every further round looks between the neighbours of the best
+_FRACTIONS_A_ROUND = 33  # each further round tries fractions between the neighbours of the best one
 _ROUNDS = 5  # to 1e-6
 
 
-class Mode(StrEnum):
-    """The path from one camera to the next."""
-
-    SE3 = "se3"  # the geodesic of rigid motions, a screw at constant speed
-    SPHERE = "sphere"  # Slerp of the rotations; the camera stays on a sphere and looks at its middle (RayZer)
-
-
 class Path(NamedTuple):
-    """One mode.
+    """The two halves of one mode. All cameras are w2c, context cameras [B, C, 4, 4] in temporal order.
 
-    ``fraction(context, left, target)``: how far each true target [B, T, 4, 4] stands from context view ``left`` [B, T]
-    to the next, in [0, 1]. ``between(context, left, fraction)``: predicted cameras there; all w2c, context
-    [B, C, 4, 4] in temporal order.
+    Args:
+        fraction: ``(context, left, target)`` -> how far true targets [B, T, 4, 4] lie on the way from context view
+            ``left`` [B, T] to the next one, in [0, 1].
+        between: ``(context, left, fraction)`` -> cameras [B, T, 4, 4] at these fractions.
     """
 
     fraction: Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -40,45 +34,56 @@ class Path(NamedTuple):
 
 
 def interpolate(poses: PoseCode, left: Tensor, fraction: Tensor, mode: Mode) -> PoseCode:
-    """Poses [B, T] at ``fraction`` [B, T] of the way from context view ``left`` to the next, of poses [B, C].
+    """Interpolate poses of context views.
 
-    Cameras follow the mode's path, computed in float64; a lens, and a latent, follow the straight line.
+    Cameras follow the mode's path, computed in float64. Intrinsics and latents follow the straight line.
+
+    Args:
+        poses: of the context [B, C], in temporal order.
+        left: rank [B, T] of the context view before each target.
+        fraction: how far [B, T] each target lies on the way to the next context view, in [0, 1].
+        mode: the path of cameras.
+
+    Returns:
+        Poses [B, T], without features.
     """
-    latent = None if poses.latent is None else _straight(poses.latent, left, fraction)
+    latent = None if poses.latent is None else _on_straight_line(poses.latent, left, fraction)
     if poses.cameras is None:
         return PoseCode(latent)
-    w2c, lens = poses.cameras.w2c, poses.cameras.intrinsics
-    moved = MODES[mode].between(w2c.double(), left, fraction).to(w2c.dtype)
-    return PoseCode(latent, Cameras(moved, None if lens is None else _straight(lens, left, fraction)))
+    w2c, intrinsics = poses.cameras.w2c, poses.cameras.intrinsics
+    interpolated_w2c = PATHS[mode].between(w2c.double(), left, fraction).to(w2c.dtype)
+    interpolated_intrinsics = None if intrinsics is None else _on_straight_line(intrinsics, left, fraction)
+    return PoseCode(latent, Cameras(interpolated_w2c, interpolated_intrinsics))
 
 
 def nearest_on_geodesic(context: Tensor, left: Tensor, target: Tensor) -> Tensor:
-    """The fraction in [0, 1] that is nearest to the target on the geodesic between its neighbours, to 1e-6.
+    """The fraction in [0, 1] at which the geodesic between the target's neighbours is nearest to it, to 1e-6.
 
-    The squared distance of two cameras is that of their centres, over the extent of the context, plus that of their
-    orientations in radians: no closed form, since the path is a screw.
+    The squared distance of two cameras is that of their centres, divided by the squared extent of the context, plus
+    the squared angle between them in radians. There is no closed form, since the path is a screw: the fraction is
+    searched on ever finer grids.
     """
     start, end = _neighbours(context, left)
-    wide = extent(context)[:, None, None]
-    wide = torch.where(wide > 0, wide, 1.0)
-    offsets = torch.linspace(-1, 1, _STEPS, dtype=context.dtype, device=context.device)
-    best, reach = torch.full_like(start[..., 0, 0], 0.5), 0.5
+    context_extent = extent(context)[:, None, None]
+    context_extent = torch.where(context_extent > 0, context_extent, 1.0)
+    offsets = torch.linspace(-1, 1, _FRACTIONS_A_ROUND, dtype=context.dtype, device=context.device)
+    best, half_range = torch.full_like(start[..., 0, 0], 0.5), 0.5
     for _ in range(_ROUNDS):
-        tried = (best[..., None] + reach * offsets).clamp(0, 1)
-        first, last = (each[..., None, :, :].expand(*tried.shape, 4, 4) for each in (start, end))
-        between = interpolate_motion(first, last, tried)
-        chosen = _squared_distance(between, target[..., None, :, :], wide).argmin(-1, keepdim=True)
-        best, reach = tried.gather(-1, chosen).squeeze(-1), 2 * reach / (_STEPS - 1)
+        fractions = (best[..., None] + half_range * offsets).clamp(0, 1)
+        starts, ends = (w2c[..., None, :, :].expand(*fractions.shape, 4, 4) for w2c in (start, end))
+        between = interpolate_motion(starts, ends, fractions)
+        nearest = _squared_distance(between, target[..., None, :, :], context_extent).argmin(-1, keepdim=True)
+        best, half_range = fractions.gather(-1, nearest).squeeze(-1), 2 * half_range / (_FRACTIONS_A_ROUND - 1)
     return best
 
 
-def share_of_turn(context: Tensor, left: Tensor, target: Tensor) -> Tensor:
-    """The share in [0, 1] of the turn from one neighbour to the next that the target has made.
+def share_of_rotation(context: Tensor, left: Tensor, target: Tensor) -> Tensor:
+    """The share in [0, 1] of the rotation from one neighbour to the next that the target has completed.
 
-    On a turntable all rotations share an axis, and this is the ratio of azimuths; otherwise only the part about the
-    axis between the neighbours counts.
+    On a turntable all rotations have one axis, and this is the ratio of azimuths. Elsewhere only the part about the
+    axis of the rotation between the neighbours counts.
     """
-    start, end = (each[..., :3, :3].mT for each in _neighbours(context, left))
+    start, end = (w2c[..., :3, :3].mT for w2c in _neighbours(context, left))
     whole, part = rotation_log(start.mT @ end), rotation_log(start.mT @ target[..., :3, :3].mT)
     power = whole.square().sum(-1)
     return ((whole * part).sum(-1) / torch.where(power > 0, power, 1.0)).clamp(0, 1)
@@ -89,26 +94,26 @@ def _along_geodesic(context: Tensor, left: Tensor, fraction: Tensor) -> Tensor:
 
 
 def _on_sphere(context: Tensor, left: Tensor, fraction: Tensor) -> Tensor:
-    """Slerp of c2w rotations, then the place on the sphere from which such a camera looks at the middle."""
-    start, end = (invert(each)[..., :3, :3] for each in _neighbours(context, left))
+    """Slerp of c2w rotations, with the camera where it looks at the sphere's centre with that rotation."""
+    start, end = (invert(w2c)[..., :3, :3] for w2c in _neighbours(context, left))
     rotation = slerp(start, end, fraction)
-    middle, radius = _sphere(context)
-    centre = middle[:, None] - radius[:, None, None] * rotation[..., 2]
+    sphere_centre, radius = _fit_sphere(context)
+    camera_centre = sphere_centre[:, None] - radius[:, None, None] * rotation[..., 2]
     c2w = torch.eye(4, dtype=context.dtype, device=context.device).repeat(*fraction.shape, 1, 1)
-    c2w[..., :3, :3], c2w[..., :3, 3] = rotation, centre
+    c2w[..., :3, :3], c2w[..., :3, 3] = rotation, camera_centre
     return invert(c2w)
 
 
-def _sphere(w2c: Tensor) -> tuple[Tensor, Tensor]:
-    """Middle [B, 3] and radius [B] of the sphere on which cameras [B, C, 4, 4] stand and look at its middle.
+def _fit_sphere(w2c: Tensor) -> tuple[Tensor, Tensor]:
+    """Centre [B, 3] and radius [B] of the sphere on which cameras [B, C, 4, 4] lie and look at its centre.
 
-    Least squares over all of them of |centre + radius * forward - middle|^2; radius 0 where all look the same way.
+    Least squares of |camera centre + radius * forward - sphere centre|^2; radius 0 where all look in one direction.
     """
     c2w = invert(w2c)
     centre, forward = c2w[..., :3, 3], c2w[..., :3, 2]
-    spread, turned = (each - each.mean(1, keepdim=True) for each in (centre, forward))
-    power = turned.square().sum((1, 2))
-    radius = -(spread * turned).sum((1, 2)) / torch.where(power > 0, power, 1.0)
+    centre_offsets, forward_offsets = (vectors - vectors.mean(1, keepdim=True) for vectors in (centre, forward))
+    power = forward_offsets.square().sum((1, 2))
+    radius = -(centre_offsets * forward_offsets).sum((1, 2)) / torch.where(power > 0, power, 1.0)
     return centre.mean(1) + radius[:, None] * forward.mean(1), radius
 
 
@@ -116,20 +121,20 @@ def _neighbours(w2c: Tensor, left: Tensor) -> tuple[Tensor, Tensor]:
     return take_views(w2c, left), take_views(w2c, left + 1)
 
 
-def _straight(values: Tensor, left: Tensor, fraction: Tensor) -> Tensor:
-    start, end = (take_views(each, at) for each, at in ((values, left), (values, left + 1)))
+def _on_straight_line(values: Tensor, left: Tensor, fraction: Tensor) -> Tensor:
+    start, end = take_views(values, left), take_views(values, left + 1)
     weight = fraction.view(*fraction.shape, *[1] * (values.ndim - 2)).to(start.device)
     mixed = (1 - weight) * start + weight * end
     return mixed.to(values.dtype) if values.is_floating_point() else mixed
 
 
-def _squared_distance(a: Tensor, b: Tensor, wide: Tensor) -> Tensor:
-    """Of cameras [..., 4, 4]: centres over ``wide``, and angles."""
-    centres = (invert(a)[..., :3, 3] - invert(b)[..., :3, 3]).square().sum(-1) / wide**2
+def _squared_distance(a: Tensor, b: Tensor, context_extent: Tensor) -> Tensor:
+    """Of cameras [..., 4, 4]: of centres in units of ``context_extent``, plus of angles in radians."""
+    centres = (invert(a)[..., :3, 3] - invert(b)[..., :3, 3]).square().sum(-1) / context_extent**2
     return centres + torch.deg2rad(rotation_angle_deg(a[..., :3, :3] @ b[..., :3, :3].mT)).square()
 
 
-MODES = {
+PATHS = {
     Mode.SE3: Path(nearest_on_geodesic, _along_geodesic),
-    Mode.SPHERE: Path(share_of_turn, _on_sphere),
+    Mode.SPHERE: Path(share_of_rotation, _on_sphere),
 }

@@ -1,1 +1,1 @@
-"""Checks that target images do not change what is predicted for the context."""
+"""Whether target images change what a method predicts for the context."""

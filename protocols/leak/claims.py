@@ -1,144 +1,200 @@
-"""The tests of `leak`: what a card claims by each, when that is kept, and how it is said."""
+"""The checks of `leak`: what a card claims by each, the verdict on a clip, and the sentences that are printed.
+
+Needs no tensor.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, NamedTuple
-
-import torch
-from pydantic import Field
-from torch import Tensor
+from enum import StrEnum
+from typing import NamedTuple
 
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.options import Options
-from evalkit.method import PoseCode
-from evalkit.protocol import Value
+from evalkit.protocol import Better, Column, Value
+from protocols.leak.options import Tolerances
 
-NOISE = 10.0  # a target is seen where answers change by so many times what asking again changes
-VERDICTS = {True: ("pass", "fail"), False: ("holds", "depends")}  # where the card claims it, and where it does not
-BEYOND = {"pass": 0.0, "fail": 1.0, "holds": 0.0, "depends": 1.0}
+TIMES_REPEAT = 10.0  # a change by other targets counts only where it is this many times that of a repeated call
 
 
-class Test(NamedTuple):
-    """One test: its key in rows and tolerances, the title of its column, what a card claims by it, and, of a test that
-    not every card claims something by, why not."""
+class Verdict(StrEnum):
+    """The outcome of a check on one clip."""
+
+    PASS = "pass"  # the card claims it, and it is so
+    FAIL = "fail"  # the card claims it, and it is not so
+    HOLDS = "holds"  # the card does not claim it, and it is so
+    DEPENDS = "depends"  # the card does not claim it, and it is not so
+
+    @staticmethod
+    def of(is_claimed: bool, is_exceeded: bool) -> Verdict:
+        """The verdict on a number that does or does not exceed its tolerance."""
+        if is_claimed:
+            return Verdict.FAIL if is_exceeded else Verdict.PASS
+        return Verdict.DEPENDS if is_exceeded else Verdict.HOLDS
+
+    @property
+    def is_exceeded(self) -> bool:
+        """Whether the number exceeds its tolerance."""
+        return self in (Verdict.FAIL, Verdict.DEPENDS)
+
+
+class Check(NamedTuple):
+    """One check.
+
+    Args:
+        key: its name in rows, summaries and tolerances.
+        title: the header of its column, which shows a share of clips.
+        claim: what a card claims by it.
+        no_claim: why some cards make no claim, if so.
+    """
 
     key: str
     title: str
     claim: str
-    otherwise: str = ""
+    no_claim: str = ""
+
+    @property
+    def verdict_key(self) -> str:
+        """Row key of the verdict."""
+        return f"{self.key}.verdict"
+
+    @property
+    def worst_key(self) -> str:
+        """Summary key of the largest number."""
+        return f"{self.key}.worst"
+
+    @property
+    def column(self) -> Column:
+        """The share of clips whose number exceeds the tolerance."""
+        return Column(
+            self.key,
+            f"{self.title}\n% clips",
+            scale=100,
+            digits=1,
+            better=Better.LOWER,
+            quantity="share of clips above the tolerance",
+            definition=self.claim,
+        )
+
+    def tolerance(self, tolerances: Tolerances) -> float:
+        """The largest number that passes."""
+        return float(getattr(tolerances, self.key))
 
 
-TESTS = (
-    Test(
-        "targets",
-        "targets\nreach\ncontext",
-        "targets do not reach what is predicted for the context",
-        "the card offers joint poses, and those may depend on targets",
-    ),
-    Test("alone", "the\nsame,\nalone", "with context_only poses the scene does not depend on targets"),
-    Test("pixels", "pixels\nin the\npose", "a transferred pose does not bring its picture along"),
-    Test("se3", "not\nrigid", "cameras are rigid motions from the reference view", "the card speaks of latents"),
-    Test("kind", "wrong\nkind", "poses are of the declared kind"),
-    Test(
-        "scale",
-        "unit of\nlength",
-        "the unit of the dataset's cameras does not matter",
-        "the card asks for cameras or depth, and those have a unit",
-    ),
-    Test("repeat", "asked\nagain", "the same views have the same answer"),
-    Test("order", "order\nof\nviews", "the order of the views does not matter", "no card speaks of order"),
-    Test("count", "a view\nfewer", "other views do not move", "the card says which numbers of views work, no more"),
+TARGETS = Check(
+    "targets",
+    "targets\nchange\ncontext",
+    "target images do not change what is predicted for the context",
+    "the card offers joint poses, which may depend on targets",
 )
+ALONE = Check(
+    "alone",
+    "one target\nchanges\nscene",
+    "with context_only poses, target images do not change the scene",
+)
+PIXELS = Check("pixels", "pose\ncarries\npixels", "a transferred pose does not carry the pixels of its image")
+SE3 = Check(
+    "se3", "cameras\nnot rigid", "cameras are rigid motions from the reference view", "the card declares latents"
+)
+KIND = Check("kind", "not the\ndeclared\npose kind", "poses are of the kind that the card declares")
+SCALE = Check(
+    "scale",
+    "unit of\nlength\nchanges\nanswer",
+    "the unit of length of the dataset's cameras does not change the answer",
+    "the card asks for cameras or depth, which have a unit of length",
+)
+REPEAT = Check("repeat", "repeated\ncall\nchanges\nanswer", "the same views give the same answer")
+ORDER = Check(
+    "order",
+    "order of\nviews\nchanges\nposes",
+    "the order of the views does not change poses",
+    "no card makes a claim about the order of views",
+)
+COUNT = Check(
+    "count",
+    "one view\nless\nchanges\nposes",
+    "the poses of the other views do not change without one context view",
+    "the card only says which numbers of views the method takes",
+)
+CHECKS = (TARGETS, ALONE, PIXELS, SE3, KIND, SCALE, REPEAT, ORDER, COUNT)
 
 
-class Tolerances(Options):
-    """The largest number of each test that passes; docs/protocols/leak.md says why these."""
+def claims(card: Card) -> dict[Check, bool]:
+    """Whether a card claims what each check is about.
 
-    targets: Annotated[float, Field(ge=0)]
-    alone: Annotated[float, Field(ge=0)]
-    pixels: Annotated[float, Field(ge=0)]
-    se3: Annotated[float, Field(ge=0)]
-    kind: Annotated[float, Field(ge=0)]
-    scale: Annotated[float, Field(ge=0)]
-    repeat: Annotated[float, Field(ge=0)]
-    order: Annotated[float, Field(ge=0)]
-    count: Annotated[float, Field(ge=0)]
-
-    def of(self, test: Test) -> float:
-        """The tolerance of a test."""
-        return float(getattr(self, test.key))
-
-
-def claims(card: Card) -> dict[str, bool]:
-    """Whether a card claims what each test is about.
-
-    By `joint` poses the context may depend on targets; cameras that are asked for come in a unit; a card says how many
-    views a method takes, but not that they give the same answer.
+    No claim: about targets with `joint` poses, which may depend on them; about the unit of length where the card asks
+    for cameras or depth; about the order and the number of views.
     """
     return {
-        "targets": TargetPose.JOINT not in card.target_poses,
-        "alone": True,
-        "pixels": True,
-        "se3": card.pose is not PoseKind.LATENT,
-        "kind": True,
-        "scale": not card.needs & {Need.CAMERAS, Need.DEPTH},
-        "repeat": True,
-        "order": False,
-        "count": False,
+        TARGETS: TargetPose.JOINT not in card.target_poses,
+        ALONE: True,
+        PIXELS: True,
+        SE3: card.pose is not PoseKind.LATENT,
+        KIND: True,
+        SCALE: not card.needs & {Need.CAMERAS, Need.DEPTH},
+        REPEAT: True,
+        ORDER: False,
+        COUNT: False,
     }
 
 
-def declared(card: Card, poses: PoseCode) -> dict[str, Tensor]:
-    """What the card claims, [B, tests]; whether poses are of another kind; the numbers a pose carries to a scene."""
-    sizes = [0 if poses.latent is None else poses.latent.shape[-1], 0 if poses.cameras is None else 12]
-    held = {
-        (True, False): PoseKind.LATENT,
-        (False, True): PoseKind.SE3,
-        (True, True): PoseKind.BOTH,
-    }.get((poses.latent is not None, poses.cameras is not None))
-    some = poses.latent if poses.latent is not None else poses.cameras.w2c if poses.cameras is not None else None
-    assert some is not None, f"{card.name} returned neither a latent nor cameras"
-    zeros = torch.zeros(len(some), dtype=torch.float64, device=some.device)
-    claimed = torch.tensor([claims(card)[test.key] for test in TESTS], device=some.device)
+def verdicts(numbers: Mapping[str, float], claimed: Sequence[bool], tolerances: Tolerances) -> dict[str, Value]:
+    """The verdict on each check that has a number.
+
+    A change by other targets must also exceed `TIMES_REPEAT` times the change by a repeated call.
+
+    Args:
+        numbers: of one clip, by the key of the check.
+        claimed: whether the card makes the claim of each of `CHECKS`.
+        tolerances: the largest numbers that pass.
+    """
+    repeated = dict.fromkeys((TARGETS, ALONE), TIMES_REPEAT * numbers[REPEAT.key])
     return {
-        "claims": claimed.expand(len(some), -1),
-        "kind": zeros + (held is not card.pose),
-        "pose_numbers": zeros + sum(sizes),
+        check.verdict_key: Verdict.of(
+            is_claimed, numbers[check.key] > max(check.tolerance(tolerances), repeated.get(check, 0.0))
+        ).value
+        for check, is_claimed in zip(CHECKS, claimed, strict=True)
+        if check.key in numbers
     }
 
 
-def verdicts(numbers: Mapping[str, float], claimed: Sequence[bool], tolerance: Tolerances) -> dict[str, Value]:
-    """A verdict on each test that has a number; how far targets reach is judged above the noise of asking again."""
-    floor = dict.fromkeys(("targets", "alone"), NOISE * numbers["repeat"])
-    return {
-        f"{test.key}.verdict": VERDICTS[claim][numbers[test.key] > max(tolerance.of(test), floor.get(test.key, 0.0))]
-        for test, claim in zip(TESTS, claimed, strict=True)
-        if test.key in numbers
-    }
+def sentences(
+    verdicts_of: Mapping[Check, Sequence[Verdict]], worst: Mapping[Check, float], tolerances: Tolerances
+) -> list[str]:
+    """Sentences that compare the card with what was measured.
 
-
-def sentences(found: Mapping[str, Sequence[str]], worst: Mapping[str, float], tolerance: Tolerances) -> list[str]:
-    """What the card claims beside what was found: verdicts on the clips and the worst number, by test."""
-    lines: list[str] = []
-    kept: list[str] = []
-    unclaimed: list[str] = []
-    for test in TESTS:
-        verdicts = found.get(test.key, ())
-        beyond = sum(int(BEYOND[verdict]) for verdict in verdicts)
-        measured = (
-            f"{beyond} of {len(verdicts)} clips beyond {tolerance.of(test):g}, worst {worst.get(test.key, 0):.2g}"
-        )
-        if "fail" in verdicts:
-            lines.append(f"{test.key}: {measured}: VIOLATES THE CARD, by which {test.claim}")
-        elif "depends" in verdicts:
-            lines.append(f"{test.key}: {measured}, as declared: {test.otherwise}")
-        elif verdicts:
-            (kept if "pass" in verdicts else unclaimed).append(f"{test.key} {worst[test.key]:.2g}")
-    absent = [test.key for test in TESTS if test.key not in found]
+    Args:
+        verdicts_of: the verdicts on all clips, by check.
+        worst: the largest number, by check.
+        tolerances: the largest numbers that pass.
+    """
+    exceeded: list[str] = []
+    as_claimed: list[str] = []
+    not_claimed: list[str] = []
+    for check in CHECKS:
+        found = verdicts_of.get(check, ())
+        if Verdict.FAIL in found:
+            measured = _measured(check, found, worst[check], tolerances)
+            exceeded.append(f"{measured}: VIOLATES THE CARD, which claims: {check.claim}")
+        elif Verdict.DEPENDS in found:
+            measured = _measured(check, found, worst[check], tolerances)
+            exceeded.append(f"{measured}, as declared: {check.no_claim}")
+        elif found:
+            (as_claimed if Verdict.PASS in found else not_claimed).append(f"{check.key} {worst[check]:.2g}")
+    absent = [check.key for check in CHECKS if check not in verdicts_of]
     return [
-        *lines,
-        *([f"as the card claims, worst numbers: {', '.join(kept)}"] if kept else []),
-        *([f"within the tolerance, though the card does not claim it: {', '.join(unclaimed)}"] if unclaimed else []),
-        *([f"not applicable: {', '.join(absent)}"] if absent else []),
+        *exceeded,
+        *_listed("within the tolerance, as the card claims; largest numbers", as_claimed),
+        *_listed("within the tolerance, although the card does not claim it; largest numbers", not_claimed),
+        *_listed("not applicable", absent),
     ]
+
+
+def _measured(check: Check, found: Sequence[Verdict], worst: float, tolerances: Tolerances) -> str:
+    count = sum(verdict.is_exceeded for verdict in found)
+    tolerance = check.tolerance(tolerances)
+    return f"{check.key}: {count} of {len(found)} clips above the tolerance {tolerance:g}, largest number {worst:.2g}"
+
+
+def _listed(title: str, items: Sequence[str]) -> list[str]:
+    """One line, or none without items."""
+    return [f"{title}: {', '.join(items)}"] if items else []

@@ -1,43 +1,46 @@
-"""Target poses fitted to the target image before it is scored: both published ways.
+"""Two published ways to fit target poses to the target image before it is scored.
 
-They are not equivalent. NoPoSplat moves on SE(3) and renders once more at the end. SPFSplat, SPFSplatV2, NAS3R fit all
-16 numbers of the matrix, which leaves SE(3), and score what was rendered before the last step. Either way the target's
-pixels are used, so that neither score belongs beside one of poses that were given.
+They are not equivalent. NoPoSplat moves on SE(3) and renders once more at the end. SPFSplat, SPFSplatV2 and NAS3R fit
+all 16 numbers of the matrix, which leaves SE(3), and score what was rendered before the last step. Both use the
+target's pixels, so neither score is comparable with one of given poses.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from evalkit.config.options import Options
 from evalkit.errors import Unsupported
 from evalkit.geometry.se3 import motion_exp
 from evalkit.method import PoseCode
 from evalkit.metrics.lpips import lpips
 from evalkit.views import Cameras
+from protocols.nvs.options import AlignOptions
 
 Render = Callable[[PoseCode], Tensor]  # poses [B, T] -> images [B, T, 3, H, W]
 
 
-class AlignOptions(Options):
-    """Published: Adam at 5e-3 for 100 steps on the squared error plus 0.05 LPIPS (vgg)."""
-
-    steps: Annotated[int, Field(ge=1)]
-    learning_rate: Annotated[float, Field(gt=0)]
-    lpips: Annotated[float, Field(ge=0)]
-
-
 def align_se3(render: Render, start: PoseCode, target: Tensor, options: AlignOptions) -> tuple[Tensor, Tensor]:
-    """Fit rigid motions of the cameras to ``target`` [B, T, 3, H, W]; returns images and w2c [B, T, 4, 4].
+    """Fit rigid motions of cameras to the target images.
 
-    NoPoSplat, model_wrapper.py: w2c <- exp(step) w2c with Adam's step from a zero twist each time, so that only Adam's
-    moments are carried on; rendered once more at the end.
+    w2c <- exp(step) w2c, where Adam takes each step from a zero twist, so that only its moments last.
+
+    Args:
+        render: renders poses [B, T], differentiable in their cameras.
+        start: poses [B, T] with cameras, from which the fit starts.
+        target: images [B, T, 3, H, W].
+        options: steps, learning rate and loss.
+
+    Returns:
+        Images of the fitted cameras, rendered after the last step, and w2c [B, T, 4, 4].
+
+    Raises:
+        Unsupported: the poses are latent, or the render is not differentiable.
+
+    Source: NoPoSplat, model_wrapper.py.
     """
     cameras = _cameras(start)
     w2c = cameras.w2c
@@ -55,9 +58,12 @@ def align_se3(render: Render, start: PoseCode, target: Tensor, options: AlignOpt
 
 
 def align_free(render: Render, start: PoseCode, target: Tensor, options: AlignOptions) -> tuple[Tensor, Tensor]:
-    """Fit all 16 numbers of each c2w matrix to ``target``; returns images and w2c, both from before the last step.
+    """Fit all 16 numbers of each c2w matrix to the target images; arguments and errors as `align_se3`.
 
-    SPFSplat, SPFSplatV2, NAS3R, model_wrapper.py.
+    Returns:
+        Images and w2c [B, T, 4, 4], both from before the last step.
+
+    Source: SPFSplat, SPFSplatV2, NAS3R, model_wrapper.py.
     """
     c2w = torch.linalg.inv(_cameras(start).w2c).requires_grad_()
     adam = torch.optim.Adam([c2w], lr=options.learning_rate)
@@ -72,7 +78,7 @@ def align_free(render: Render, start: PoseCode, target: Tensor, options: AlignOp
 
 
 def rotation_residual(w2c: Tensor) -> Tensor:
-    """How far the upper left of w2c [..., 4, 4] is from a rotation: Frobenius norm of R'R - I, [...]."""
+    """How far the upper left R of w2c [..., 4, 4] is from a rotation: the Frobenius norm of R'R - I, [...]."""
     rotation = w2c[..., :3, :3].double()
     excess = rotation.mT @ rotation - torch.eye(3, dtype=torch.float64, device=w2c.device)
     return excess.square().sum((-2, -1)).sqrt()
@@ -89,7 +95,7 @@ def _moved(start: PoseCode, w2c: Tensor) -> PoseCode:
 
 
 def _loss(images: Tensor, target: Tensor, options: AlignOptions) -> Tensor:
-    """Summed over samples: with Adam each pose then goes its own way, whatever is in the batch."""
+    """Summed over samples: Adam then moves each pose independently of the rest of the batch."""
     if not images.requires_grad:
         raise Unsupported("target poses can be aligned only where the render is differentiable in its cameras")
     loss = (images - target).square().mean((1, 2, 3, 4)).sum()

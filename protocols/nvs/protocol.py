@@ -5,117 +5,91 @@ Docs: docs/protocols/nvs.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from evalkit.card import Card, TargetPose
+from evalkit.card import TargetPose
 from evalkit.data.dataset import Dataset
 from evalkit.index.entries import IndexEntry
-from evalkit.index.released import evaluated_by_released_code
-from evalkit.index.slices import Bucket, Rule, bucket_of, duplicate_targets
+from evalkit.index.slices import Bucket, bucket_of, duplicate_targets
 from evalkit.method import Method
-from evalkit.metrics.named import MetricNames, computable, image_scores, is_image_metric
+from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
-from evalkit.protocol import RENDERS, Arrays, Column, Loaded, Predictions, Sample, Scored, Summary, Value
-from protocols.nvs.alignment import AlignOptions, align_free, align_se3, rotation_residual
-from protocols.shared.clips import ClipOptions, ClipPlanner
-from protocols.shared.summaries import first_supported, image_columns, image_intervals, scored_rows, slices_of
+from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Sample, Scored, Summary, Value
+from evalkit.stats.bootstrap import Interval
+from protocols.nvs.alignment import align_free, align_se3, rotation_residual
+from protocols.nvs.options import NvsOptions
+from protocols.nvs.plan import DEDUP, NvsPlan
+from protocols.shared.summaries import image_intervals, scored_rows, slices_of
 from protocols.shared.target_poses import Batch, encode
 
 ALIGNMENTS = {TargetPose.ALIGNED_SE3: align_se3, TargetPose.ALIGNED_FREE: align_free}
-SOURCES = (TargetPose.GIVEN, TargetPose.JOINT, TargetPose.CONTEXT_ONLY, *ALIGNMENTS)
-UNSCORED = "unscored_columns"  # [B], how many at the left a pose has seen, of a method whose card says so
+ALIGNED_W2C = "aligned_w2c"  # [B, T, 4, 4], of the aligned sources
+UNSCORED = "unscored_columns"  # [B], pixel columns at the left that a pose has seen, where a method's card says so
 RIGHT_HALF = "image metrics over the right half of each target: its left half gave the pose"
+RESIDUAL = "rotation_residual"
 
 
-class NvsOptions(ClipOptions):
-    """Settings of nvs: beside the frames, which of a list count how, target poses, and how renders are compared."""
-
-    target: Annotated[int, Field(ge=1)] | None
-    drop_last: tuple[int, int] | None
-    overlap: Rule
-    target_pose: TargetPose | None
-    align: AlignOptions
-    metrics: MetricNames
-
-
-class Nvs:
-    """Held-out frames of a clip rendered from its other frames: PSNR, SSIM, LPIPS (RayZer, Tables 1-3)."""
-
-    Options = NvsOptions
-    name, version, uses_oracle = "nvs", "2", False
+class Nvs(NvsPlan):
+    """Renders the targets of clips and compares them with the real frames."""
 
     def __init__(self, options: NvsOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
-        self.options, self.seed = options, seed
-        self.clips = ClipPlanner(options, dataset, seed)
-        self.preprocess, self.index = self.clips.preprocess, self.clips.index
-        self.entries = {entry.id: entry for entry in self.index.entries} if self.index else {}
+        super().__init__(options, dataset, oracle, seed)
         self.metrics = computable(options.metrics)
-        self.columns = image_columns(options.metrics)
-        if self.index:
-            self.columns += (Column(f"{options.metrics[0]}|dedup", f"{self.columns[0].title}\ndedup"),)
-
-    def samples(self) -> list[Sample]:
-        """The entries of the published list, or ``clips`` windows of each sequence."""
-        planned = self.clips.samples()
-        if self.options.drop_last is None:
-            return planned
-        processes, batch = self.options.drop_last
-        return [planned[i] for i in evaluated_by_released_code(len(planned), processes, batch)]
-
-    def target_pose(self, card: Card) -> TargetPose:
-        """What was asked for, else the first that the method offers of all but `transfer`."""
-        return first_supported(card, SOURCES, self.options.target_pose)
+        self.entries = {entry.id: entry for entry in self.index.entries} if self.index else {}
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         """Encode poses and scene, render the targets; aligned poses are kept beside the renders."""
-        found = self._rendered(batch, method)
+        predictions = self._render(batch, method)
         if method.card.score_region == "all":
-            return found
-        return {**found, UNSCORED: torch.full((len(batch),), found[RENDERS].shape[-1] // 2)}
+            return predictions
+        return {**predictions, UNSCORED: torch.full((len(batch),), predictions[RENDERS].shape[-1] // 2)}
 
-    def _rendered(self, batch: Sequence[Loaded], method: Method) -> Predictions:
+    def _render(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         source = self.target_pose(method.card)
-        seen = Batch.of(batch, method)
-        poses = encode(seen, method, source)
-        scene = method.encode_scene(seen.views.take(seen.context), poses.context)
+        clips = Batch.of(batch, method)
+        poses = encode(clips, method, source)
+        scene = method.encode_scene(clips.views.take(clips.context), poses.context)
         if source not in ALIGNMENTS:
             return {RENDERS: method.render(scene, poses.target)}
-        truth = seen.views.take(seen.target).images
+        truth = clips.views.take(clips.target).images
         align = ALIGNMENTS[source]
         renders, w2c = align(lambda moved: method.render(scene, moved), poses.target, truth, self.options.align)
-        return {RENDERS: renders, "aligned_w2c": w2c}
+        return {RENDERS: renders, ALIGNED_W2C: w2c}
 
     def score(self, batch: Sequence[Loaded], predictions: Predictions, target_pose: TargetPose) -> list[Scored]:
         """Every metric of each target; the row holds their means."""
         renders = predictions[RENDERS]
-        truth = torch.stack([one.frames[0].images[list(one.sample.clips[0].target_positions)] for one in batch])
-        first = int(predictions[UNSCORED][0]) if UNSCORED in predictions else 0
-        found = image_scores(self.metrics, *(images.flatten(0, 1)[..., first:] for images in (renders, truth)))
-        scores = {name: values.view(truth.shape[:2]).cpu() for name, values in found.items()}
-        residual = rotation_residual(predictions["aligned_w2c"]).cpu() if "aligned_w2c" in predictions else None
+        truth = torch.stack([_images(loaded, loaded.sample.clips[0].target_positions) for loaded in batch])
+        unscored = int(predictions[UNSCORED][0]) if UNSCORED in predictions else 0
+        scores = self._scores(renders, truth, unscored)
+        common: dict[str, Value] = {"target_pose": target_pose.value}
+        if unscored:
+            common["score_region"] = "right_half"
+        residuals = _residuals(predictions)
         return [
             Scored(
-                row=self._row(one.sample, {name: values[i] for name, values in scores.items()})
-                | {"target_pose": target_pose.value}
-                | ({"score_region": "right_half"} if first else {})
-                | ({} if residual is None else {"rotation_residual": float(residual[i].mean())}),
-                arrays={name: values[i] for name, values in scores.items()},
+                row=self._row(loaded.sample, scores[i]) | common | residuals[i],
+                arrays=dict(scores[i]),
                 pictures={
-                    "context": one.frames[0].images[list(one.sample.clips[0].context_positions)],
+                    "context": _images(loaded, loaded.sample.clips[0].context_positions),
                     "targets": truth[i],
                     "renders": renders[i],
                 },
             )
-            for i, one in enumerate(batch)
+            for i, loaded in enumerate(batch)
         ]
 
-    def _row(self, sample: Sample, scores: dict[str, Tensor]) -> dict[str, Value]:
+    def _scores(self, renders: Tensor, truth: Tensor, unscored: int) -> list[dict[str, Tensor]]:
+        """For each sample, each metric of its targets [T]; of images [B, T, 3, H, W] without columns at the left."""
+        scores = image_scores(self.metrics, *(images.flatten(0, 1)[..., unscored:] for images in (renders, truth)))
+        by_name = {name: values.view(truth.shape[:2]).cpu() for name, values in scores.items()}
+        return [{name: values[i] for name, values in by_name.items()} for i in range(len(truth))]
+
+    def _row(self, sample: Sample, scores: Mapping[str, Tensor]) -> dict[str, Value]:
         clip = sample.clips[0]
         row: dict[str, Value] = {
             "sequence": clip.sequence,
@@ -124,26 +98,49 @@ class Nvs:
             "n_target": len(clip.target),
         }
         row |= {name: float(values.mean()) for name, values in scores.items()}
-        entry = self.entries.get(sample.id)
+        return row | self._list_row(sample, scores)
+
+    def _list_row(self, sample: Sample, scores: Mapping[str, Tensor]) -> dict[str, Value]:
+        """What only a published list gives: overlap of the context, and scores without targets that are context."""
+        entry, clip = self.entries.get(sample.id), sample.clips[0]
         if entry is None:
-            return row
+            return {}
         # Clip orders frames in time; arrays follow it, and so must the marks of duplicates
-        again = torch.tensor(duplicate_targets(IndexEntry(clip.sequence, clip.context, tuple(sorted(clip.target)))))
-        row |= {"overlap": bucket_of(entry.overlap, self.options.overlap).value, "duplicates": int(again.sum())}
-        # a mean over nothing is NaN: an entry whose targets are all given away has no score of its own
-        return row | {f"{name}|dedup": float(values[~again].mean()) for name, values in scores.items()}
+        in_time = IndexEntry(clip.sequence, clip.context, tuple(sorted(clip.target)))
+        duplicate = torch.tensor(duplicate_targets(in_time))
+        row: dict[str, Value] = {
+            "overlap": bucket_of(entry.overlap, self.options.overlap).value,
+            "duplicates": int(duplicate.sum()),
+        }
+        # a mean over nothing is NaN: where all targets are context frames, the entry has no score without them
+        return row | {f"{name}|{DEDUP}": float(values[~duplicate].mean()) for name, values in scores.items()}
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
         """Means over clips, clustered by scene; by overlap of the context where a published list says it."""
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
-        keys = [key for key in map(str, scored) if is_image_metric(key.removesuffix("|dedup"))]
-        metrics = image_intervals(scored, [*keys, *(["rotation_residual"] if "rotation_residual" in scored else [])])
+        names = self.options.metrics
+        keys = (*names, *(f"{name}|{DEDUP}" for name in names), RESIDUAL)
+        metrics = image_intervals(scored, [key for key in keys if key in scored])
         notes = (RIGHT_HALF,) if "score_region" in scored else ()
-        first = self.metrics[0] if self.metrics else None
-        if first is None or "overlap" not in scored or set(scored["overlap"]) <= {Bucket.UNKNOWN.value}:
-            return Summary(metrics, notes=notes)
+        return Summary(metrics, slices=self._by_overlap(scored), notes=notes)
+
+    def _by_overlap(self, scored: pd.DataFrame) -> dict[str, Interval]:
+        """The first metric over the clips of each bucket of overlap."""
+        if not self.metrics or "overlap" not in scored or set(scored["overlap"]) <= {Bucket.UNKNOWN.value}:
+            return {}
         buckets = scored["overlap"].astype(pd.CategoricalDtype([bucket.value for bucket in Bucket]))
-        slices = slices_of(scored, scored[first], buckets.cat.remove_unused_categories())
-        return Summary(metrics, slices=slices, notes=notes)
+        return slices_of(scored, scored[self.metrics[0]], buckets.cat.remove_unused_categories())
+
+
+def _images(loaded: Loaded, positions: Sequence[int]) -> Tensor:
+    return loaded.frames[0].images[list(positions)]
+
+
+def _residuals(predictions: Predictions) -> list[dict[str, Value]]:
+    """For each sample, how far aligned matrices are from rotations; nothing where poses are not aligned."""
+    if ALIGNED_W2C not in predictions:
+        return [{} for _ in predictions[RENDERS]]
+    residual = rotation_residual(predictions[ALIGNED_W2C]).cpu()
+    return [{RESIDUAL: float(values.mean())} for values in residual]

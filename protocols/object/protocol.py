@@ -7,159 +7,135 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Annotated, Literal
+from enum import IntEnum
 
 import pandas as pd
 import torch
-from pydantic import Field
+from torch import Tensor
 
-from evalkit.card import Card, Need, TargetPose
-from evalkit.config.options import ComponentOptions
-from evalkit.data.dataset import Dataset, SequenceInfo
-from evalkit.errors import SampleError, Unsupported, UserError
+from evalkit.card import Need, TargetPose
+from evalkit.data.dataset import Dataset
+from evalkit.errors import SampleError
 from evalkit.method import Method
-from evalkit.metrics.named import MetricNames, computable
+from evalkit.metrics.named import computable
 from evalkit.oracles.oracle import Oracle
-from evalkit.pixels import Preprocess, Profile
-from evalkit.protocol import RENDERS, Arrays, Clip, Column, Loaded, Predictions, Sample, Scored, Summary
-from protocols.object.steering import is_handed, is_steered, render_at_truth
-from protocols.object.truth import OBJECT, Truth
-from protocols.object.turntable import around
-from protocols.shared.summaries import image_columns, image_intervals, intervals, scored_rows
+from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summary
+from protocols.object.columns import OBJECT_PSNR, SUCCESS, over_all_objects
+from protocols.object.options import ObjectOptions
+from protocols.object.plan import ObjectPlan
+from protocols.object.pose_knowledge import is_given_poses
+from protocols.object.steering import render_at_true_poses
+from protocols.object.truth import Truth
+from protocols.shared.summaries import image_intervals, intervals, scored_rows
 
-ALL = "|failed=baseline"  # after a metric: over all objects
-BASELINE = "baseline."  # before a metric: of one colour
-HANDED, FAILURE = "handed", "failure"  # whether a method knew the dataset's poses; how it failed, one of these:
-FINE, DEGENERATE, INFINITE, REFUSED, POOR = range(5)
-REASONS = ("", "cameras without a similarity", "renders not finite", "refused", "no better than one colour")
-NOT_UNPOSED = "poses or times of the dataset were handed to the method: not a reconstruction from unposed images"
+COLOUR = "baseline."  # in rows before a metric's name: of one colour
+GIVEN_POSES, FAILURE = "handed", "failure"  # row keys: the method was given the dataset's poses; why an object failed
+NOT_UNPOSED = "the method was given the dataset's poses or times: this is not a reconstruction from unposed images"
 NO_DEPTH = "these data have no depth: all pixels count as the object's"
 
 
-class ObjectOptions(ComponentOptions):
-    """Settings of object: which frames, what counts as a success, how renders are compared."""
+class Outcome(IntEnum):
+    """What became of an object."""
 
-    version: Literal["1"]
-    context: Annotated[int, Field(ge=3)]
-    target: Annotated[int, Field(ge=1)]
-    closed: bool
-    success_margin_db: Annotated[float, Field(ge=0)]
-    metrics: MetricNames
-    resolution: Annotated[int, Field(ge=16)]
-    preprocess: Profile
+    RECONSTRUCTED = 0
+    NO_SIMILARITY = 1
+    NOT_FINITE = 2
+    REFUSED = 3
+    POOR = 4
 
 
-class Object:
-    """Unseen views of an object from an unposed video around it: success rate, PSNR, SSIM, LPIPS (UVRM, Table A1)."""
+REASONS = {
+    Outcome.RECONSTRUCTED: "",
+    Outcome.NO_SIMILARITY: "cameras without a similarity",
+    Outcome.NOT_FINITE: "renders not finite",
+    Outcome.REFUSED: "refused",
+    Outcome.POOR: "no better than one colour",
+}
 
-    Options = ObjectOptions
-    name, uses_oracle = "object", False
-    controls = ("standing",)
+
+class Object(ObjectPlan):
+    """Render the targets, decide which objects are reconstructed, and compare renders with the real frames."""
 
     def __init__(self, options: ObjectOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
-        if Need.CAMERAS not in dataset.provides:
-            raise UserError("protocol=object renders at true relative poses, which this dataset does not have")
-        self.options, self.version, self.dataset = options, options.version, dataset
-        self.preprocess = Preprocess(options.resolution, options.preprocess)
+        super().__init__(options, dataset, oracle, seed)
         self.metrics = computable(options.metrics)
-        self.columns = _columns(options.metrics)
-
-    def samples(self) -> list[Sample]:
-        """One clip a sequence: equally spaced context around the object, held-out frames between."""
-        return [self._sample(each) for each in self.dataset.sequences()]
-
-    def _sample(self, sequence: SequenceInfo) -> Sample:
-        start, end = max(sequence.segments, key=lambda each: each[1] - each[0], default=(0, 0))
-        context, target = around(start, end, self.options.context, self.options.target, self.options.closed)
-        problem = sequence.problem or ""
-        if not problem and len({*context, *target}) < self.options.context + self.options.target:
-            problem = f"{sequence.name}: {end - start} frames without a jump have no room for context and targets"
-        clips = () if problem else (Clip(sequence.name, context, target),)
-        return Sample(sequence.name, (sequence.scene,), clips, problem)
-
-    def target_pose(self, card: Card) -> TargetPose:
-        """Always the dataset's cameras: handed to a method that takes them, else steering one that has cameras."""
-        if not is_steered(card) and TargetPose.GIVEN not in card.target_poses:
-            raise Unsupported(f"baseline '{card.name}' has latent poses, which no camera can steer (protocol=nvs can)")
-        return TargetPose.GIVEN
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
-        """Renders of the targets and how each object failed, if so; one colour is shown of those that did."""
-        blank, failed = Truth.of(batch).blank, FINE
+        """Render the targets, and say which objects have failed; their renders are one colour."""
+        blank, outcome = Truth.of(batch).mean_colour, Outcome.RECONSTRUCTED
         try:
-            renders, known = render_at_truth(batch, method)
+            renders, has_similarity = render_at_true_poses(batch, method)
         except SampleError:
-            if len(batch) > 1:  # not all of them need be at fault: the engine asks again for each alone
+            if len(batch) > 1:  # perhaps not all of them fail: the engine then calls again for each object alone
                 raise
-            renders, known, failed = blank, torch.ones(1, dtype=torch.bool, device=blank.device), REFUSED
-        finite = renders.isfinite().flatten(1).all(1)
-        failure = torch.where(known, torch.where(finite, failed, INFINITE), DEGENERATE)
+            renders, has_similarity = blank, torch.ones(1, dtype=torch.bool, device=blank.device)
+            outcome = Outcome.REFUSED
+        is_finite = renders.isfinite().flatten(1).all(1)
+        outcomes = torch.where(
+            has_similarity, torch.where(is_finite, outcome, Outcome.NOT_FINITE), Outcome.NO_SIMILARITY
+        )
+        shown = (outcomes == Outcome.RECONSTRUCTED)[:, None, None, None, None]
         return {
-            RENDERS: torch.where((failure == FINE)[:, None, None, None, None], renders, blank),
-            FAILURE: failure,
-            HANDED: torch.full_like(failure, is_handed(method.card)),
+            RENDERS: torch.where(shown, renders, blank),
+            FAILURE: outcomes,
+            GIVEN_POSES: torch.full_like(outcomes, is_given_poses(method.card)),
         }
 
     def score(self, batch: Sequence[Loaded], predictions: Predictions, target_pose: TargetPose) -> list[Scored]:
-        """Every metric of each target, of the renders and of one colour; whether the object was reconstructed."""
+        """Compute every metric of each target, for renders and for one colour, and the outcome of each object."""
         truth, renders = Truth.of(batch), predictions[RENDERS]
-        scores, baseline = truth.scores(self.metrics, renders), truth.baseline(self.metrics)
-        gain = (scores[OBJECT].mean(1) - baseline[OBJECT].mean(1)) > self.options.success_margin_db
-        failure = predictions[FAILURE].cpu()
-        failure = torch.where((failure == FINE) & ~gain, POOR, failure)
-        arrays = scores | {BASELINE + name: values for name, values in baseline.items()}
+        scores, colour = truth.scores(self.metrics, renders), truth.colour_scores(self.metrics)
+        outcomes = self._outcomes(predictions[FAILURE].cpu(), scores[OBJECT_PSNR], colour[OBJECT_PSNR])
+        arrays = scores | {COLOUR + name: values for name, values in colour.items()}
         return [
             Scored(
                 row={
-                    "sequence": one.sample.clips[0].sequence,
-                    "n_context": len(one.sample.clips[0].context),
-                    "n_target": len(one.sample.clips[0].target),
+                    "sequence": loaded.sample.clips[0].sequence,
+                    "n_context": len(loaded.sample.clips[0].context),
+                    "n_target": len(loaded.sample.clips[0].target),
                     "target_pose": target_pose.value,
-                    HANDED: bool(predictions[HANDED][i]),
-                    "success": int(failure[i] == FINE),
-                    FAILURE: REASONS[int(failure[i])],
+                    GIVEN_POSES: bool(predictions[GIVEN_POSES][i]),
+                    SUCCESS: int(outcomes[i] is Outcome.RECONSTRUCTED),
+                    FAILURE: REASONS[outcomes[i]],
                     "object_share": float(truth.mask[i].double().mean()),
                     **{name: float(values[i].mean()) for name, values in arrays.items()},
                 },
                 arrays={name: values[i] for name, values in arrays.items()},
                 pictures={
-                    "context": one.frames[0].images[list(one.sample.clips[0].context_positions)],
+                    "context": loaded.frames[0].images[list(loaded.sample.clips[0].context_positions)],
                     "targets": truth.images[i],
                     "renders": renders[i],
                 },
             )
-            for i, one in enumerate(batch)
+            for i, loaded in enumerate(batch)
         ]
 
+    def _outcomes(self, outcomes: Tensor, psnr: Tensor, colour_psnr: Tensor) -> list[Outcome]:
+        """The outcome of each object, where those with too low a PSNR [B, T] over the object count as poor."""
+        is_success = (psnr.mean(1) - colour_psnr.mean(1)) > self.options.success_margin_db
+        poor = (outcomes == Outcome.RECONSTRUCTED) & ~is_success
+        return [Outcome(code) for code in torch.where(poor, Outcome.POOR, outcomes).tolist()]
+
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
-        """Share of successes; means over them, and over all objects with failures as one colour."""
+        """The share of successes; means over the successes, and over all objects with failures as one colour."""
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
-        names = [*self.metrics, OBJECT]
-        won = scored["success"] == 1
-        of_colour = scored.assign(**{name: scored[BASELINE + name] for name in names})
-        of_all = scored.assign(**{name + ALL: scored[name].where(won, of_colour[name]) for name in names})
-        colour = {name: each.mean for name, each in image_intervals(of_colour, names).items()}
-        failures = Counter(scored[FAILURE][~won])
-        told = {NOT_UNPOSED: scored[HANDED].any(), NO_DEPTH: Need.DEPTH not in self.dataset.provides}
+        names = [*self.metrics, OBJECT_PSNR]
+        is_success = scored[SUCCESS] == 1
+        of_colour = scored.assign(**{name: scored[COLOUR + name] for name in names})
+        of_all = scored.assign(**{name: scored[name].where(is_success, of_colour[name]) for name in names})
+        colour_means = {name: score.mean for name, score in image_intervals(of_colour, names).items()}
+        failures = Counter(scored[FAILURE][~is_success])
         return Summary(
-            intervals(scored, {"success": scored["success"]})
-            | image_intervals(scored[won], names)
-            | image_intervals(of_all, [name + ALL for name in names]),
-            counts={f"not reconstructed, {reason}": failures[reason] for reason in REASONS[1:]},
-            references={"one colour": {name + ALL: value for name, value in colour.items()}},
-            notes=tuple(note for note, true in told.items() if true),
+            intervals(scored, {SUCCESS: scored[SUCCESS]})
+            | image_intervals(scored[is_success], names)
+            | {over_all_objects(name): score for name, score in image_intervals(of_all, names).items()},
+            counts={f"not reconstructed, {reason}": failures[reason] for reason in REASONS.values() if reason},
+            references={"one colour": {over_all_objects(name): mean for name, mean in colour_means.items()}},
+            notes=self._notes(scored),
         )
 
-
-def _columns(metrics: Sequence[str]) -> tuple[Column, ...]:
-    """The share of successes, everything over all objects, one number over the successes, and how long it took."""
-    every = (Column(OBJECT, "object\nPSNR dB"), *image_columns(metrics))
-    return (
-        Column("success", "success %", 100, 1),
-        *(replace(each, key=each.key + ALL) for each in every),
-        Column(OBJECT, "object dB,\nsuccesses"),
-        Column("seconds", "min an\nobject", 1 / 60, 2),
-    )
+    def _notes(self, scored: pd.DataFrame) -> tuple[str, ...]:
+        notes = [NOT_UNPOSED] if scored[GIVEN_POSES].any() else []
+        return (*notes, *([NO_DEPTH] if Need.DEPTH not in self.dataset.provides else []))

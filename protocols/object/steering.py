@@ -1,4 +1,4 @@
-"""Steering: rendering where the dataset's cameras stand, in the world of a method that was never shown one."""
+"""Steering: rendering at the dataset's cameras in the world of a method that was not given them."""
 
 from __future__ import annotations
 
@@ -7,71 +7,76 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from evalkit.card import Card, Need, PoseKind, TargetPose
+from evalkit.card import TargetPose
 from evalkit.geometry.alignment import DegenerateAlignment, align_centres
 from evalkit.geometry.se3 import invert, relative_to
 from evalkit.method import Method, PoseCode, reference_of
 from evalkit.protocol import Loaded
 from evalkit.views import Cameras, take_views
+from protocols.object.pose_knowledge import has_own_cameras
 from protocols.shared.target_poses import Batch, encode
 
 
-def is_steered(card: Card) -> bool:
-    """Whether a method has cameras of its own making: explicit ones, and not those of the dataset handed through."""
-    takes_theirs = Need.CAMERAS in card.needs and TargetPose.GIVEN in card.target_poses
-    return card.pose is not PoseKind.LATENT and not takes_theirs
+def render_at_true_poses(batch: Sequence[Loaded], method: Method) -> tuple[Tensor, Tensor]:
+    """Render the targets of the first clips at their true relative poses.
 
+    A method that `has_own_cameras` is shown the context alone and steered to the targets. Another one is given the
+    dataset's cameras as it takes them (`TargetPose.GIVEN`); the targets' pixels are hidden.
 
-def is_handed(card: Card) -> bool:
-    """Whether a method is told where the dataset's views stand, by cameras or by time, and needs not find out."""
-    return not is_steered(card) and not card.needs.isdisjoint({Need.CAMERAS, Need.FRAME_NUMBERS})
-
-
-def render_at_truth(batch: Sequence[Loaded], method: Method) -> tuple[Tensor, Tensor]:
-    """Targets [B, T, 3, H, W] of the first clips at their true relative poses, and whether that made sense [B].
-
-    A method that `is_steered` sees the context alone and is steered to the targets; another is given the dataset's
-    cameras as it takes them (`TargetPose.GIVEN`), with the targets' pixels hidden.
+    Returns:
+        Renders [B, T, 3, H, W], and whether there is a similarity to steer by [B].
     """
-    seen = Batch.of(batch, method)
-    views, known = seen.views.take(seen.context), torch.ones_like(seen.context[:, 0], dtype=torch.bool)
-    if is_steered(method.card):
-        everything = torch.arange(seen.context.shape[1], device=seen.context.device)
-        poses = method.encode_poses(views, everything.expand_as(seen.context))
+    clips = Batch.of(batch, method)
+    views, has_similarity = clips.views.take(clips.context), torch.ones_like(clips.context[:, 0], dtype=torch.bool)
+    if has_own_cameras(method.card):
+        all_context = torch.arange(clips.context.shape[1], device=clips.context.device)
+        poses = method.encode_poses(views, all_context.expand_as(clips.context))
         assert poses.cameras is not None
-        w2c = torch.stack([_true_w2c(one) for one in batch])
-        cameras, known = steered(poses.cameras, *(take_views(w2c, each) for each in (seen.context, seen.target)))
-        target = PoseCode(cameras=cameras)
+        w2c = torch.stack([_true_w2c(loaded) for loaded in batch])
+        context, target = take_views(w2c, clips.context), take_views(w2c, clips.target)
+        cameras, has_similarity = steer(poses.cameras, context, target)
+        target_poses = PoseCode(cameras=cameras)
     else:
-        poses, target = encode(seen, method, TargetPose.GIVEN)
-    return method.render(method.encode_scene(views, poses), target), known
+        poses, target_poses = encode(clips, method, TargetPose.GIVEN)
+    return method.render(method.encode_scene(views, poses), target_poses), has_similarity
 
 
-def steered(predicted: Cameras, context: Tensor, target: Tensor) -> tuple[Cameras, Tensor]:
-    """Cameras [B, T] of true targets in the world and the unit of a method's ``predicted`` context cameras [B, C].
+def steer(predicted: Cameras, context: Tensor, target: Tensor) -> tuple[Cameras, Tensor]:
+    """Express true target cameras in the world and the unit of a method's predicted cameras.
 
-    With the true w2c of ``context`` [B, C, 4, 4] and ``target`` [B, T, 4, 4], and r the reference view,
-    w2c_t = (R, t / s) @ predicted_r where (R, t) = target_t @ inv(context_r): the reference images are put on each
-    other (UVRM, appendix A). s is the scale of the similarity that takes the predicted centres of the context to the
-    true ones. The lens is the predicted one of the reference view, if there is one. Returns also [B] bool: False, and
-    the identity for cameras, where no similarity can be told (centres that coincide, lie on a line or are not finite).
+    With r the reference view, w2c_t = (R, t / s) @ predicted_r where (R, t) = target_t @ inv(context_r): the two
+    reference images coincide. s is the scale of the similarity that takes the predicted centres of the context to the
+    true ones. Intrinsics are the predicted ones of the reference view, if there are any.
+
+    Args:
+        predicted: cameras of the context [B, C] that the method predicts.
+        context: true w2c of the context [B, C, 4, 4].
+        target: true w2c of the targets [B, T, 4, 4].
+
+    Returns:
+        Cameras [B, T], and whether there is a similarity [B]. Where there is none, because centres coincide, lie on a
+        line or are not finite, the cameras are the identity.
+
+    Source: UVRM, appendix A.
     """
     size, device = predicted.w2c.shape[:2], predicted.w2c.device
-    middle = reference_of(torch.arange(size[1], device=device).expand(size))[:, None]
+    reference = reference_of(torch.arange(size[1], device=device).expand(size))[:, None]
     own, true = predicted.w2c.double(), context.to(device).double()
-    scale = torch.tensor([_scale(*pair) for pair in zip(own, true, strict=True)], dtype=torch.float64, device=device)
-    known = scale.isfinite()
-    relative = relative_to(target.to(device).double(), take_views(true, middle)[:, 0])
+    scales = [_scale(own_clip, true_clip) for own_clip, true_clip in zip(own, true, strict=True)]
+    scale = torch.tensor(scales, dtype=torch.float64, device=device)
+    has_similarity = scale.isfinite()
+    relative = relative_to(target.to(device).double(), take_views(true, reference)[:, 0])
     relative[..., :3, 3] /= scale[:, None, None]
-    lens = predicted.intrinsics
-    if lens is not None:
-        lens = take_views(lens, middle.expand(-1, target.shape[1]))
-    w2c = torch.where(known[:, None, None, None], relative @ take_views(own, middle), torch.eye(4).to(own))
-    return Cameras(w2c.to(predicted.w2c.dtype), lens), known
+    intrinsics = predicted.intrinsics
+    if intrinsics is not None:
+        intrinsics = take_views(intrinsics, reference.expand(-1, target.shape[1]))
+    steered = relative @ take_views(own, reference)
+    w2c = torch.where(has_similarity[:, None, None, None], steered, torch.eye(4).to(own))
+    return Cameras(w2c.to(predicted.w2c.dtype), intrinsics), has_similarity
 
 
 def _scale(predicted: Tensor, true: Tensor) -> float:
-    """Length of the unit of predicted w2c [C, 4, 4] in that of the true ones; NaN where nothing determines it."""
+    """The scale of the similarity from predicted to true centres of w2c [C, 4, 4]; NaN where there is none."""
     try:
         return float(align_centres(_centres(predicted), _centres(true)).scale)
     except DegenerateAlignment:

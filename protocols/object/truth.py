@@ -1,4 +1,4 @@
-"""What an object truly looks like from its targets, where it is in them, and what one colour scores."""
+"""The true images of an object's targets, its pixels in them, and the scores of renders and of one colour."""
 
 from __future__ import annotations
 
@@ -12,53 +12,58 @@ from evalkit.metrics.image import masked_psnr
 from evalkit.metrics.named import MIN_MSE, image_scores
 from evalkit.protocol import Loaded
 from evalkit.views import Frames
-
-OBJECT = "object_psnr"  # PSNR over the object's pixels
+from protocols.object.columns import OBJECT_PSNR
 
 
 class Truth(NamedTuple):
-    """Targets ``images`` [B, T, 3, H, W], of which ``mask`` [B, T, H, W] is the object, and constant images of their
-    shape: ``blank`` in the mean colour of the context, ``flat`` in that of the object in the context."""
+    """Targets of several objects, and images of one colour of the same shape.
+
+    Args:
+        images: true target images [B, T, 3, H, W].
+        mask: the object's pixels [B, T, H, W] in them.
+        mean_colour: images in the mean colour of the context.
+        object_colour: images in the mean colour of the object in the context.
+    """
 
     images: Tensor
     mask: Tensor
-    blank: Tensor
-    flat: Tensor
+    mean_colour: Tensor
+    object_colour: Tensor
 
     @staticmethod
     def of(batch: Sequence[Loaded]) -> Truth:
-        """Cut the first clip of each sample into context and targets."""
-        clips = [(one.frames[0], one.sample.clips[0]) for one in batch]
-        context = [frames.take(clip.context_positions) for frames, clip in clips]
-        target = [frames.take(clip.target_positions) for frames, clip in clips]
-        images = torch.stack([each.images for each in target])
-        everywhere, masks = torch.ones_like(object_mask(context[0])), [object_mask(each) for each in context]
+        """Split the first clip of each sample into context and targets."""
+        clips = [(loaded.frames[0], loaded.sample.clips[0]) for loaded in batch]
+        contexts = [frames.take(clip.context_positions) for frames, clip in clips]
+        targets = [frames.take(clip.target_positions) for frames, clip in clips]
+        images = torch.stack([target.images for target in targets])
+        everywhere = torch.ones_like(object_mask(contexts[0]))
+        mean_colours = [_mean_colour(context.images, everywhere) for context in contexts]
+        object_colours = [_mean_colour(context.images, object_mask(context)) for context in contexts]
         return Truth(
             images,
-            torch.stack([object_mask(each) for each in target]),
-            torch.stack([_mean_colour(each.images, everywhere) for each in context]).expand_as(images),
-            torch.stack([_mean_colour(each.images, mask) for each, mask in zip(context, masks, strict=True)]).expand_as(
-                images
-            ),
+            torch.stack([object_mask(target) for target in targets]),
+            torch.stack(mean_colours).expand_as(images),
+            torch.stack(object_colours).expand_as(images),
         )
 
     def scores(self, metrics: Sequence[str], renders: Tensor) -> dict[str, Tensor]:
-        """Each metric over all pixels, and PSNR over the object, of renders [B, T, 3, H, W], each [B, T]."""
+        """Each metric over all pixels, and PSNR over the object's pixels, of renders [B, T, 3, H, W]: [B, T] each."""
         return self._scores(metrics, renders, renders)
 
-    def baseline(self, metrics: Sequence[str]) -> dict[str, Tensor]:
-        """The same numbers of one colour: the best for what each of them counts, as far as the context tells."""
-        return self._scores(metrics, self.blank, self.flat)
+    def colour_scores(self, metrics: Sequence[str]) -> dict[str, Tensor]:
+        """The same scores of one colour: for each score the colour that suits its pixels best, by the context."""
+        return self._scores(metrics, self.mean_colour, self.object_colour)
 
-    def _scores(self, metrics: Sequence[str], renders: Tensor, objects: Tensor) -> dict[str, Tensor]:
+    def _scores(self, metrics: Sequence[str], renders: Tensor, object_renders: Tensor) -> dict[str, Tensor]:
         truth = self.images.flatten(0, 1)
-        found = image_scores(metrics, renders.flatten(0, 1), truth)
-        found[OBJECT] = masked_psnr(objects.flatten(0, 1), truth, self.mask.flatten(0, 1), MIN_MSE)
-        return {name: values.view(self.mask.shape[:2]).cpu() for name, values in found.items()}
+        scores = image_scores(metrics, renders.flatten(0, 1), truth)
+        scores[OBJECT_PSNR] = masked_psnr(object_renders.flatten(0, 1), truth, self.mask.flatten(0, 1), MIN_MSE)
+        return {name: values.view(self.mask.shape[:2]).cpu() for name, values in scores.items()}
 
 
 def object_mask(frames: Frames) -> Tensor:
-    """Pixels [V, H, W] that have a depth, as those of an object before a background have; all where none has one."""
+    """The object's pixels [V, H, W]: those with a finite depth; all pixels of a frame where none has one."""
     if frames.depth is None:
         return torch.ones_like(frames.images[:, 0], dtype=torch.bool)
     mask = frames.depth.isfinite() & (frames.depth > 0)

@@ -1,1 +1,1 @@
-"""How much of the camera small heads can read from frozen pose codes."""
+"""How much of the camera small heads read from frozen pose codes."""

@@ -1,1 +1,1 @@
-"""What several protocols need: clips, windows, transfers, target poses, summaries."""
+"""Shared by several protocols: plans of clips and transfers, target poses, columns, summaries."""

@@ -1,4 +1,4 @@
-"""Which frames a protocol of single clips takes: drawn windows, what other papers take, or a published list."""
+"""The plan of single clips: which frames of each sequence are context views and which are targets. Needs no tensor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import Field
 
 from evalkit.config.options import ComponentOptions
-from evalkit.data.dataset import Dataset, SequenceInfo
-from evalkit.errors import SampleError, UserError, did_you_mean
+from evalkit.data.dataset import Catalogue, ClipShape, SequenceInfo, clip_shape_of
+from evalkit.errors import SampleError, UserError
 from evalkit.index.find import load
 from evalkit.index.samples import samples_of
 from evalkit.pixels import Preprocess, Profile
@@ -19,34 +19,26 @@ from evalkit.protocol import Clip, Sample
 from evalkit.seeds import generator
 from protocols.shared.windows import draw_window
 
-SALT = "nvs"  # of the plan's randomness: all protocols of single clips have the same clips for the same counts
+SALT = "nvs"  # of the plan's randomness: all protocols of single clips draw the same clips for the same counts
 
 
-class Counts(NamedTuple):
-    """Context and target views, the range of window lengths in frames, inclusive, and how frames become squares."""
+class ClipCounts(NamedTuple):
+    """Numbers of context and target views, the shortest and longest window in frames, and how frames become squares."""
 
     context: int
     target: int
     span: tuple[int, int]
-    preprocess: Profile = Profile.PIXELSPLAT
+    profile: Profile
 
 
-# The first three as published (RayZer, implementation details; its code resizes to multiples of 16); the window is
-# measured in frames of the sequence as stored. The others are ours.
-PROFILES = {
-    "dl3dv": Counts(16, 8, (64, 96), Profile.LVSM_P16),
-    "re10k": Counts(5, 5, (128, 192), Profile.LVSM_P16),
-    "objaverse": Counts(12, 8, (50, 65), Profile.LVSM_P16),
-    "procedural": Counts(5, 3, (24, 48)),
-    "clip": Counts(5, 3, (8, 14)),
-}
+FALLBACK = ClipCounts(context=5, target=3, span=(8, 14), profile=Profile.PIXELSPLAT)
 
 
 class Sampling(StrEnum):
     """How the frames of a window are split into context and target."""
 
-    EVEN = "even"
-    RANDOM = "random"
+    EVEN = "even"  # a fixed pattern (RayZer), see `even_split`
+    RANDOM = "random"  # the ends of the window are context views, the others are drawn
 
 
 class Selection(StrEnum):
@@ -58,28 +50,46 @@ class Selection(StrEnum):
 
 
 class ClipOptions(ComponentOptions):
-    """Which frames are context and which targets; what is null comes from the profile."""
+    """Which frames are context views and which are targets.
 
-    profile: str
-    index: str | None
-    sampling: Sampling
-    context: Annotated[int, Field(ge=2)] | None
-    target: Annotated[int, Field(ge=0)] | None
-    span: tuple[int, int] | None
-    clips: Annotated[int, Field(ge=1)]
-    resolution: Annotated[int, Field(ge=16)]
-    preprocess: Profile | None
+    What is null comes from the dataset, see `evalkit.data.dataset.ClipShape`; where that says nothing either, a clip
+    has 5 context and 3 target views in a window of 8 to 14 frames, and pixels are pixelSplat's (`FALLBACK`).
+    """
+
+    index: Annotated[
+        str | None,
+        Field(description="A published list, by name or path (`evalkit index show`): its frames, none are drawn."),
+    ] = None
+    sampling: Annotated[
+        Sampling, Field(description="How the frames of a window are split into context and target: even or random.")
+    ] = Sampling.EVEN
+    context: Annotated[
+        Annotated[int, Field(ge=2)] | None, Field(description="Context views of a clip; null: the dataset's number.")
+    ] = None
+    target: Annotated[
+        Annotated[int, Field(ge=0)] | None, Field(description="Target views of a clip; null: the dataset's number.")
+    ] = None
+    span: Annotated[
+        tuple[int, int] | None,
+        Field(description="[shortest,longest] window in frames, both inclusive; null: the dataset's."),
+    ] = None
+    clips: Annotated[int, Field(ge=1, description="Clips of each sequence.")] = 1
+    resolution: Annotated[int, Field(ge=16, description="Side of the square images in pixels.")] = 256
+    preprocess: Annotated[
+        Profile | None,
+        Field(description="How stored images become squares (docs/data.md lists the profiles); null: the dataset's."),
+    ] = None
 
 
 class ClipPlanner:
-    """The plan: the entries of a published list, or ``clips`` clips of each sequence."""
+    """The samples of a protocol of single clips: entries of a published list, or drawn clips of each sequence."""
 
     def __init__(
-        self, options: ClipOptions, dataset: Dataset, seed: int, selection: Selection = Selection.WINDOW
+        self, options: ClipOptions, dataset: Catalogue, seed: int, selection: Selection = Selection.WINDOW
     ) -> None:
         self.options, self.dataset, self.seed, self.selection = options, dataset, seed, selection
-        self.counts = _counts(options)
-        self.preprocess = Preprocess(options.resolution, self.counts.preprocess)
+        self.counts = clip_counts(options, clip_shape_of(dataset))
+        self.preprocess = Preprocess(options.resolution, self.counts.profile)
         self.index = load(options.index).index if options.index else None
         self.source = self.index.name if self.index else f"{selection.value}, {options.sampling.value}, seed {seed}"
         views, span = self.counts.context + self.counts.target, self.counts.span
@@ -90,14 +100,14 @@ class ClipPlanner:
             )
 
     def samples(self) -> list[Sample]:
-        """One sample an entry of the list, or a clip; what the data cannot give is planned with its problem."""
+        """One sample for each entry of the list, or for each clip; a sample that the data cannot give has a problem."""
         sequences = self.dataset.sequences()
         if self.index is not None:
             return samples_of(self.index, sequences)
-        return [self._sample(each, lap) for each in sequences for lap in range(self.options.clips)]
+        return [self._sample(sequence, number) for sequence in sequences for number in range(self.options.clips)]
 
-    def _sample(self, sequence: SequenceInfo, lap: int) -> Sample:
-        sample_id = f"{sequence.name}#{lap}"
+    def _sample(self, sequence: SequenceInfo, number: int) -> Sample:
+        sample_id = f"{sequence.name}#{number}"
         try:
             if sequence.problem:
                 raise SampleError(sequence.problem)
@@ -107,7 +117,7 @@ class ClipPlanner:
         return Sample(sample_id, (sequence.scene,), (clip,))
 
     def _clip(self, sequence: SequenceInfo, rng: np.random.Generator) -> Clip:
-        frames = _FRAMES[self.selection](sequence, self.counts, rng)
+        frames = _SELECT[self.selection](sequence, self.counts, rng)
         context = even_split(self.counts.context, self.counts.target)
         if self.options.sampling is Sampling.RANDOM:
             inner = rng.choice(len(frames) - 2, size=self.counts.context - 2, replace=False) + 1
@@ -119,7 +129,7 @@ class ClipPlanner:
 def even_split(n_context: int, n_target: int) -> list[int]:
     """Ranks of the context among n_context + n_target frames in temporal order, RayZer's *even* sampling.
 
-    gcd(n_context, n_target) equal blocks, in each first the context, then the targets; at the end the last
+    There are gcd(n_context, n_target) equal blocks, in each first the context, then the targets. At the end the last
     context and the last target change places, so that the clip ends on a context frame.
 
     >>> "".join("c" if i in even_split(16, 8) else "T" for i in range(24))
@@ -131,26 +141,29 @@ def even_split(n_context: int, n_target: int) -> list[int]:
     return [*context[:-1], n_context + n_target - 1]
 
 
-def _counts(options: ClipOptions) -> Counts:
-    if options.profile not in PROFILES:
-        raise UserError(f"protocol.profile: no '{options.profile}'{did_you_mean(options.profile, PROFILES)}")
-    profile = PROFILES[options.profile]
-    return Counts(
-        options.context or profile.context,
-        profile.target if options.target is None else options.target,
-        options.span or profile.span,
-        options.preprocess or profile.preprocess,
+def clip_counts(options: ClipOptions, shape: ClipShape) -> ClipCounts:
+    """The counts that the user asked for, else the dataset's, else `FALLBACK`.
+
+    >>> clip_counts(ClipOptions(context=2), ClipShape(target=4, span=(24, 48)))
+    ClipCounts(context=2, target=4, span=(24, 48), profile=<Profile.PIXELSPLAT: 'pixelsplat'>)
+    """
+    target = shape.target if options.target is None else options.target
+    return ClipCounts(
+        context=options.context or shape.context or FALLBACK.context,
+        target=FALLBACK.target if target is None else target,
+        span=options.span or shape.span or FALLBACK.span,
+        profile=options.preprocess or shape.profile or FALLBACK.profile,
     )
 
 
-def _window(sequence: SequenceInfo, counts: Counts, rng: np.random.Generator) -> list[int]:
+def _window(sequence: SequenceInfo, counts: ClipCounts, rng: np.random.Generator) -> list[int]:
     """The two ends of a window and frames between them, without replacement."""
     first, last = draw_window(sequence, counts.span, rng)
     inner = rng.choice(last - first - 1, size=counts.context + counts.target - 2, replace=False) + first + 1
     return [first, *sorted(inner.tolist()), last]
 
 
-def _spread(sequence: SequenceInfo, counts: Counts, rng: np.random.Generator) -> list[int]:
+def _spread(sequence: SequenceInfo, counts: ClipCounts, rng: np.random.Generator) -> list[int]:
     """Frames 0 to the longest span of the first segment, equally spaced, rounded down as E-RayZer's loader does."""
     start, end = sequence.segments[0] if sequence.segments else (0, 0)
     if end - start <= counts.span[1]:
@@ -159,7 +172,7 @@ def _spread(sequence: SequenceInfo, counts: Counts, rng: np.random.Generator) ->
     return [start + step for step in steps.tolist()]
 
 
-def _anywhere(sequence: SequenceInfo, counts: Counts, rng: np.random.Generator) -> list[int]:
+def _anywhere(sequence: SequenceInfo, counts: ClipCounts, rng: np.random.Generator) -> list[int]:
     """Frames of all segments, without replacement, in temporal order."""
     numbers = [number for start, end in sequence.segments for number in range(start, end)]
     views = counts.context + counts.target
@@ -168,4 +181,4 @@ def _anywhere(sequence: SequenceInfo, counts: Counts, rng: np.random.Generator) 
     return sorted(numbers[i] for i in rng.choice(len(numbers), size=views, replace=False).tolist())
 
 
-_FRAMES = {Selection.WINDOW: _window, Selection.SPREAD: _spread, Selection.ANYWHERE: _anywhere}
+_SELECT = {Selection.WINDOW: _window, Selection.SPREAD: _spread, Selection.ANYWHERE: _anywhere}

@@ -1,4 +1,4 @@
-"""The exact transfer error: what clip A's camera motion really looks like in scene B, where that is known."""
+"""The exact transfer error: renders against scene B ray-cast along clip A's camera motion, in worlds that are known."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from evalkit.metrics.named import MIN_MSE
 from evalkit.protocol import Clip
 from evalkit.views import Frames
 from protocols.shared.transfer import Pair
+from protocols.tps.columns import EXACT_PSNR, EXACT_PSNR_VISIBLE, EXACT_SSIM, EXACT_VISIBLE_FRACTION
 
-KEPT = 16  # ray-cast clips
+KEPT_CLIPS = 16  # ray-cast clips
 
 
-class Truths:
+class ExactTransfers:
     """The exact transferred views of recent pairs, kept for the other methods of the same pass over the data."""
 
     def __init__(self, world: KnownWorld) -> None:
@@ -25,10 +26,10 @@ class Truths:
         self._kept: dict[tuple[Clip, Clip], Frames] = {}
 
     def of(self, pair: Pair) -> Frames:
-        """B as it looks along the motion of A."""
+        """Scene B as it looks along the motion of A."""
         key = (pair.clip_a, pair.clip_b)
         if key not in self._kept:
-            while len(self._kept) >= KEPT:
+            while len(self._kept) >= KEPT_CLIPS:
                 del self._kept[next(iter(self._kept))]
             self._kept[key] = transferred_view(self.world, pair.context, pair.clip_b, pair.motion())
         return self._kept[key]
@@ -44,17 +45,23 @@ def transferred_view(world: KnownWorld, context: Frames, clip: Clip, motion: Ten
 def transfer_error(truth: Frames, context: Frames, motion: Tensor, renders: Tensor) -> dict[str, float]:
     """PSNR and SSIM of renders [T, 3, H, W] against the exact transferred views.
 
-    The reference view itself, which every method is given, is left out. ``visible`` counts only pixels whose
+    The reference view itself, which every method is given, is left out. The ``visible`` numbers count only pixels whose
     surface at least one context frame of B sees: no method can know the others.
     """
     assert truth.cameras is not None and truth.depth is not None
     assert context.cameras is not None and context.depth is not None
-    moved = (motion[:, :3, 3].norm(dim=-1) > 1e-6) | (rotation_angle_deg(motion[:, :3, :3]) > 1e-6)
-    seen = visibility(truth.depth, truth.cameras, context.depth, context.cameras)
+    moves = (motion[:, :3, 3].norm(dim=-1) > 1e-6) | (rotation_angle_deg(motion[:, :3, :3]) > 1e-6)
+    visible = visibility(truth.depth, truth.cameras, context.depth, context.cameras)
     values = {
-        "exact_psnr": psnr(renders, truth.images, min_mse=MIN_MSE),
-        "exact_ssim": ssim(renders, truth.images),
-        "exact_psnr_visible": masked_psnr(renders, truth.images, seen, min_mse=MIN_MSE),
-        "exact_visible_fraction": seen.double().mean(dim=(-2, -1)),
+        EXACT_PSNR: psnr(renders, truth.images, min_mse=MIN_MSE),
+        EXACT_SSIM: ssim(renders, truth.images),
+        EXACT_PSNR_VISIBLE: masked_psnr(renders, truth.images, visible, min_mse=MIN_MSE),
+        EXACT_VISIBLE_FRACTION: visible.double().mean(dim=(-2, -1)),
     }
-    return {name: float(torch.nanmean(value[moved.to(value.device)].double())) for name, value in values.items()}
+    return {name: float(torch.nanmean(value[moves.to(value.device)].double())) for name, value in values.items()}
+
+
+def error_image(truth: Frames, renders: Tensor) -> Tensor:
+    """Absolute error [T, 3, H, W], the mean over the colours times four: white is a quarter of the range."""
+    error = (renders - truth.images).abs().mean(dim=1, keepdim=True)
+    return (4 * error).expand_as(renders)

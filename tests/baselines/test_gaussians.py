@@ -10,7 +10,9 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.nn.gaussians import DENSE, DILATION, Gaussians, rotations, splat
+from baselines.nn.gaussians import Gaussians
+from baselines.nn.rasteriser import DENSE, DILATION, rasterise
+from baselines.nn.rotations import rotation_from_quaternion
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee
 from evalkit.errors import UserError
@@ -45,7 +47,7 @@ def test_one_gaussian_is_a_bell_as_wide_as_it_looks() -> None:
         torch.tensor([[0.8]]).double(),
         torch.tensor([[[1.0, 0.5, 0.25]]]).double(),
     )
-    image = splat(one, torch.eye(4).double()[None, None], lens(), SIZE)[0, 0]
+    image = rasterise(one, torch.eye(4).double()[None, None], lens(), SIZE)[0, 0]
     ticks = torch.arange(SIZE).double() + 0.5 - SIZE / 2
     y, x = torch.meshgrid(ticks, ticks, indexing="ij")
     variances = [(20 * s / 2) ** 2 + DILATION for s in (0.1, 0.3)]
@@ -61,9 +63,9 @@ def test_nearer_ones_hide_those_behind_in_whatever_order_they_are_told() -> None
     walls = Gaussians(means, torch.tensor([1.0, 0, 0, 0]).double().expand(1, 3, 4), wide, opacities, colours)
     turned = Gaussians(*(x.flip(1) for x in walls))
     camera = torch.eye(4).double()[None, None]
-    image = splat(walls, camera, lens(), SIZE)[0, 0, :, 8, 8]
+    image = rasterise(walls, camera, lens(), SIZE)[0, 0, :, 8, 8]
     torch.testing.assert_close(image, torch.tensor([0.75 * 0.5, 0.25, 0.0]).double(), atol=1e-4, rtol=0)
-    torch.testing.assert_close(splat(turned, camera, lens(), SIZE), splat(walls, camera, lens(), SIZE))
+    torch.testing.assert_close(rasterise(turned, camera, lens(), SIZE), rasterise(walls, camera, lens(), SIZE))
     torch.testing.assert_close(Gaussians.unpacked(walls.packed()).opacities, opacities)
 
 
@@ -74,7 +76,7 @@ def test_gradients_of_pose_and_lens_are_those_of_finite_differences() -> None:
     def brightness(numbers: Tensor) -> Tensor:
         w2c = torch.eye(4).double().index_put((torch.tensor([0, 1, 2]), torch.tensor([3, 3, 3])), numbers[:3])
         focal = torch.diag(torch.stack([numbers[3], numbers[4], numbers.new_tensor(0.0)]))
-        return (splat(some, w2c[None, None], lens(0.0) + focal, SIZE)[0, 0] * weights).sum()
+        return (rasterise(some, w2c[None, None], lens(0.0) + focal, SIZE)[0, 0] * weights).sum()
 
     at = torch.tensor([0.1, -0.05, 0.2, 20.0, 22.0], dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(brightness(at), at)
@@ -88,7 +90,7 @@ def test_gradients_of_pose_and_lens_are_those_of_finite_differences() -> None:
 def test_quaternions_are_scipys() -> None:
     drawn = np.random.default_rng(0).normal(size=(20, 4))
     expected = Rotation.from_quat(drawn, scalar_first=True).as_matrix()
-    np.testing.assert_allclose(rotations(torch.from_numpy(drawn)), expected, atol=1e-12)
+    np.testing.assert_allclose(rotation_from_quaternion(torch.from_numpy(drawn)), expected, atol=1e-12)
 
 
 @pytest.mark.gpu
@@ -97,14 +99,14 @@ def test_gsplat_sees_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("gsplat")
     some = Gaussians(*(x.float().cuda() for x in scene(200)))
     camera, view = torch.eye(4).cuda()[None, None], lens().float().cuda()
-    dense = splat(some, camera, view, SIZE)
-    monkeypatch.setattr("baselines.nn.gaussians.DENSE", 0)
-    torch.testing.assert_close(splat(some, camera, view, SIZE), dense, atol=2e-3, rtol=0)
+    dense = rasterise(some, camera, view, SIZE)
+    monkeypatch.setattr("baselines.nn.rasteriser.DENSE", 0)
+    torch.testing.assert_close(rasterise(some, camera, view, SIZE), dense, atol=2e-3, rtol=0)
 
 
 def test_large_pictures_need_a_gpu() -> None:
     with pytest.raises(UserError, match="at most 64 pixels without one"):
-        splat(scene(3), torch.eye(4).double()[None, None], lens(size=2 * DENSE), 2 * DENSE)
+        rasterise(scene(3), torch.eye(4).double()[None, None], lens(size=2 * DENSE), 2 * DENSE)
 
 
 def gaussian(**changes: Any) -> RayZerTrainee:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from baselines.nn.rotations import rotation_from_6d, six_d_from_rotation
+from baselines.rayzer.baseline import RayZerOptions
 from baselines.rayzer.codes import RotaryCodes
-from baselines.rayzer.method import RayZer, RayZerOptions
+from baselines.rayzer.method import RayZer
 from baselines.rayzer.model import RayZerModel, Split
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee, reconstructed
@@ -357,7 +358,8 @@ def test_every_name_of_the_released_model_has_one_place() -> None:
 def test_a_released_checkpoint_is_read_to_the_last_name(tmp_path: Path) -> None:
     state = {name: torch.randn(shape) for name, shape in released(32, 4, 16, 10, (2, 1, 3)).items()}
     vgg = {"loss_computer.perceptual_loss_module.vgg.features.0.weight": torch.zeros(64, 3, 3, 3)}
-    model, network = official_network(state | vgg, "there")
+    network = official_network(state | vgg, "there")
+    model = network.model
     assert (model.camera_layers, model.scene_layers, model.decoder_layers) == (2, 1, 3)
     assert (model.width, model.heads, model.patch, model.scene_tokens, model.splits) == (32, 2, 4, 10, (Split(16, 8),))
     back = {official_name(name): value for name, value in network.state_dict().items()}

@@ -10,7 +10,8 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from baselines.rayzer.method import RayZer, RayZerOptions
+from baselines.rayzer.baseline import RayZerOptions
+from baselines.rayzer.method import RayZer
 from baselines.rayzer.model import RayZerModel
 from baselines.rayzer.supervised import SupervisedRayZer, true_poses
 from evalkit.card import PoseKind, TargetPose

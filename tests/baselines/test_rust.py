@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 import baselines.rust.network
-from baselines.rust.method import Rust, RustOptions
+from baselines.rust.baseline import RustOptions
+from baselines.rust.method import Rust
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork
 from baselines.rust.objective import RustTrainee, drawn_pixels

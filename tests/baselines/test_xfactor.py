@@ -15,8 +15,9 @@ from torch.nn.functional import gelu
 import evalkit
 from baselines.nn.attention import HeadNorm
 from baselines.nn.patches import patchify, unpatchify
+from baselines.xfactor.baseline import XFactorOptions
 from baselines.xfactor.cameras import camera_of, ray_tokens
-from baselines.xfactor.method import TARGETS_AT_ONCE, XFactor, XFactorOptions
+from baselines.xfactor.method import TARGETS_AT_ONCE, XFactor
 from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import Layer, PoseEncoder, Renderer, ViewsAttention, XFactorNetwork, whole
 from baselines.xfactor.objective import XFactorTrainee, drawn_partitions, encoded

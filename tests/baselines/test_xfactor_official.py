@@ -12,7 +12,8 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from baselines.xfactor.method import XFactor, XFactorOptions
+from baselines.xfactor.baseline import XFactorOptions
+from baselines.xfactor.method import XFactor
 from baselines.xfactor.network import XFactorNetwork
 from baselines.xfactor.official import official_model, official_name, official_network, read_official
 from evalkit.cli.main import app

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from evalkit.cli.main import app
 from evalkit.config.compose import CONTROLS, controls_of, expand, with_controls
 
-OWN = ("standing", "dolly")
+OWN = ("no_motion", "dolly")
 
 
 def baselines(overrides: list[str], protocol: str) -> list[str]:
@@ -24,8 +24,8 @@ def test_a_protocol_brings_its_own_controls_and_no_other_gets_them() -> None:
 
 
 def test_a_control_of_the_protocol_needs_no_other_beside_it() -> None:
-    assert with_controls(["protocol=pose", "baseline=standing,warp"])[1] == []
-    assert with_controls(["protocol=nvs", "baseline=standing"])[1] == ["protocol=nvs", "baseline=controls"]
+    assert with_controls(["protocol=pose", "baseline=no_motion,warp"])[1] == []
+    assert with_controls(["protocol=nvs", "baseline=no_motion"])[1] == ["protocol=nvs", "baseline=controls"]
     assert with_controls(["protocol=pose", "baseline=saved", "controls=false"])[1] == []
 
 

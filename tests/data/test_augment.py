@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import colorsys
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -13,12 +15,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchvision.transforms import functional as classic
 
-from evalkit.data.augment import Augmentation, AugmentOptions, Property, draw
+from evalkit.data.augment import Augmentation, Property, draw
+from evalkit.data.augment_options import AugmentOptions
 from evalkit.seeds import generator
 
-XFACTOR = AugmentOptions(
-    jitter=0.9, brightness=0.2, contrast=0.2, saturation=0.2, hue=0.05, blur=0.3, sigma=(0.1, 2.0), kernel=7
-)
+XFACTOR = AugmentOptions()
 ALWAYS = XFACTOR.model_copy(update={"jitter": 1.0, "blur": 1.0})
 
 
@@ -62,8 +63,8 @@ def test_changes_are_made_in_their_order() -> None:
     darker_first = Augmentation(((Property.BRIGHTNESS, 1.2), (Property.CONTRAST, 0.8)), (7, 2.0)).apply(frame)
     theirs = classic.gaussian_blur(classic.adjust_contrast(classic.adjust_brightness(frame, 1.2), 0.8), [7, 7], [2, 2])
     assert (darker_first - theirs).abs().max() < 1e-6
-    turned_round = Augmentation(((Property.CONTRAST, 0.8), (Property.BRIGHTNESS, 1.2)), (7, 2.0)).apply(frame)
-    assert (turned_round - theirs).abs().max() > 1e-3
+    reversed_order = Augmentation(((Property.CONTRAST, 0.8), (Property.BRIGHTNESS, 1.2)), (7, 2.0)).apply(frame)
+    assert (reversed_order - theirs).abs().max() > 1e-3
 
 
 def test_a_surface_keeps_one_colour_through_the_clip() -> None:
@@ -114,14 +115,33 @@ def test_nothing_drawn_changes_nothing() -> None:
 
 def test_changes_are_made_with_their_probability_and_in_every_order() -> None:
     drawn = [draw(generator("many", i), XFACTOR) for i in range(4000)]
-    assert np.mean([bool(one.adjustments) for one in drawn]) == pytest.approx(0.9, abs=4 * (0.09 / 4000) ** 0.5)
-    assert np.mean([one.blur is not None for one in drawn]) == pytest.approx(0.3, abs=4 * (0.21 / 4000) ** 0.5)
+    assert np.mean([bool(augmentation.adjustments) for augmentation in drawn]) == pytest.approx(
+        0.9, abs=4 * (0.09 / 4000) ** 0.5
+    )
+    assert np.mean([augmentation.blur is not None for augmentation in drawn]) == pytest.approx(
+        0.3, abs=4 * (0.21 / 4000) ** 0.5
+    )
     assert len({tuple(name for name, _ in one.adjustments) for one in drawn if one.adjustments}) == 24
 
 
 def test_one_option_leaves_the_draws_of_the_others_alone() -> None:
     wide = draw(generator(0), ALWAYS.model_copy(update={"hue": 0.5, "jitter": 1.0, "sigma": (0.5, 9.0)}))
     usual = draw(generator(0), ALWAYS)
-    assert [each for each in wide.adjustments if each[0] is not Property.HUE] == [
-        each for each in usual.adjustments if each[0] is not Property.HUE
-    ]
+    assert without_hue(wide) == without_hue(usual)
+
+
+def without_hue(augmentation: Augmentation) -> list[tuple[Property, float]]:
+    return [(what, amount) for what, amount in augmentation.adjustments if what is not Property.HUE]
+
+
+def test_the_defaults_are_those_of_xfactors_training() -> None:
+    assert XFACTOR.model_dump() == {
+        "jitter": 0.9, "brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.05, "blur": 0.3,
+        "sigma": (0.1, 2.0), "kernel": 7,
+    }  # fmt: skip
+    assert all(field.description for field in AugmentOptions.model_fields.values())
+
+
+def test_settings_need_no_torch() -> None:
+    code = "import sys, evalkit.data.augment_options\nassert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

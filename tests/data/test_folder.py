@@ -1,9 +1,11 @@
-"""The folder dataset: what it finds, what it leaves out aloud, and what it hands over."""
+"""The folder dataset: what it finds, what it leaves out with a note, and what it returns."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from PIL import Image
 from skimage.feature import SIFT, match_descriptors
 
 from evalkit.card import Need
-from evalkit.data.dataset import Dataset
+from evalkit.data.dataset import ClipShape, Dataset, clip_shape_of
 from evalkit.data.stored.folder import Folder, FolderOptions, load_clip
 from evalkit.errors import SampleError, UserError
 from evalkit.pixels import Preprocess, Profile
@@ -25,7 +27,7 @@ SMALL = Preprocess(32, Profile.PIXELSPLAT)
 
 
 def _open(root: Path | None) -> Folder:
-    return Folder(FolderOptions(name="folder", root=None if root is None else str(root), profile="clip"), "cpu")
+    return Folder(FolderOptions(root=None if root is None else str(root)), "cpu")
 
 
 def _frame(path: Path, grey: int, size: tuple[int, int] = (48, 36)) -> None:
@@ -38,8 +40,8 @@ def _cameras(folder: Path, files: list[str], **changes: Any) -> None:
     for number, file in enumerate(files):
         w2c = np.eye(4)
         w2c[0, 3] = number
-        lens = {"fx": 40.0, "fy": 40.0, "cx": 24.0, "cy": 18.0, "w": 48, "h": 36}
-        frames.append({"file_path": file, "w2c": w2c.tolist()} | lens)
+        intrinsics = {"fx": 40.0, "fy": 40.0, "cx": 24.0, "cy": 18.0, "w": 48, "h": 36}
+        frames.append({"file_path": file, "w2c": w2c.tolist()} | intrinsics)
     (folder / "opencv_cameras.json").write_text(json.dumps({"frames": frames} | changes))
 
 
@@ -90,7 +92,7 @@ def test_nothing_is_left_out_in_silence(root: Path) -> None:
     assert set(dataset.notes) == {
         "ignored, a folder without frames: empty",
         "ignored, beside the sequences: 1 images",
-        "cameras are not used: only 1 of 3 sequences have them",
+        "not used: cameras, intrinsics; only 1 of 3 sequences have them",
         "nested: 1 images beside images/ ignored",
         "posed: 1 images without a camera in opencv_cameras.json are left out",
         "posed: 1 images of opencv_cameras.json do not exist; samples with them will fail",
@@ -103,7 +105,7 @@ def test_cameras_are_provided_where_every_sequence_has_them(root: Path) -> None:
     assert dataset.provides == {Need.FRAME_NUMBERS, Need.CAMERAS, Need.INTRINSICS}
 
 
-def test_one_bad_frame_or_camera_file_spoils_only_itself(root: Path) -> None:
+def test_a_bad_frame_or_camera_file_affects_only_itself(root: Path) -> None:
     (root / "plain" / "frame2.png").write_bytes((root / "plain" / "frame2.png").read_bytes()[:60])
     _cameras(root / "posed", ["../plain/frame1.png"])
     (root / "clip.mp4").write_bytes(b"no video")
@@ -111,11 +113,12 @@ def test_one_bad_frame_or_camera_file_spoils_only_itself(root: Path) -> None:
     dataset = _open(root)
     problems = {s.name: s.problem for s in dataset.sequences() if s.problem}
     assert set(problems) == {"posed", "clip.mp4"}
-    assert problems["posed"].startswith("posed/opencv_cameras.json: frame '../plain/frame1.png' is not a path inside")
+    assert problems["posed"].startswith("posed: opencv_cameras.json: frame '../plain/frame1.png' is not a path inside")
+    assert problems["clip.mp4"].startswith("clip.mp4: unreadable video")
     assert _greys(dataset, "plain", [0, 2]) == [1, 10]
     with pytest.raises(SampleError, match=r"^plain/frame2\.png: damaged image"):
         dataset.frames("plain", [0, 1], SMALL)
-    with pytest.raises(SampleError, match=r"^posed/opencv_cameras\.json"):
+    with pytest.raises(SampleError, match=r"^posed: opencv_cameras\.json"):
         dataset.frames("posed", [0], SMALL)
     with pytest.raises(SampleError, match="plain has 3 frames, no frame 3"):
         dataset.frames("plain", [3], SMALL)
@@ -178,6 +181,29 @@ def test_load_clip_reads_a_folder_with_its_cameras_or_says_what_is_wrong(root: P
         load_clip(root / "plain", SMALL)
 
 
+def test_a_clip_holds_the_frames_outside_of_segments_too(root: Path) -> None:
+    _cameras(root / "posed", ["rgb/10.png", "rgb/1.png", "rgb/2.png"], segments=[{"start": 1, "end": 2}])
+    assert load_clip(root / "posed", SMALL).numbers == (0, 1, 2)
+
+
+def test_the_profile_names_a_clip_shape(root: Path) -> None:
+    assert _open(root).clip_shape == ClipShape(5, 3, (8, 14), (8, 14), Profile.PIXELSPLAT)
+    dataset = Folder(FolderOptions(root=str(root), profile="dl3dv"), "cpu")
+    assert clip_shape_of(dataset).span == (64, 96) and clip_shape_of(dataset).profile is Profile.LVSM_P16
+    with pytest.raises(UserError, match=r"^dataset\.profile: no 'dl3vd' \(did you mean 'dl3dv'\?\)$"):
+        Folder(FolderOptions(root=str(root), profile="dl3vd"), "cpu")
+
+
+def test_planning_a_folder_imports_no_torch(root: Path) -> None:
+    code = (
+        "import sys\nfrom evalkit.data.stored.folder import Folder, FolderOptions\n"
+        f"dataset = Folder(FolderOptions(root={str(root)!r}), 'cpu')\n"
+        "dataset.sequences(), dataset.digest(), dataset.notes, dataset.provides, dataset.clip_shape\n"
+        "assert not {'torch', 'pandas', 'torchvision'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_real_captures_are_listed_with_their_segments(shared: Path) -> None:
     dataset = _open(shared / "scenes")
     sequences = {s.name: s for s in dataset.sequences()}
@@ -196,11 +222,11 @@ def test_real_cameras_explain_the_matches_of_preprocessed_frames(
 ) -> None:
     frames = _open(shared / "scenes").frames(scene, numbers, Preprocess(256, profile))
     assert frames.cameras is not None and frames.cameras.intrinsics is not None
-    lens = frames.cameras.intrinsics.numpy()
+    intrinsics = frames.cameras.intrinsics.numpy()
     first, second = _matches(frames.images.mean(1).numpy())
     assert len(first) >= 20
-    assert _epipolar_error(first, second, frames.cameras.w2c.numpy(), lens) < 0.6
-    uncropped = lens + np.array([[0, 0, 42.0], [0, 0, 0], [0, 0, 0]])
+    assert _epipolar_error(first, second, frames.cameras.w2c.numpy(), intrinsics) < 0.6
+    uncropped = intrinsics + np.array([[0, 0, 42.0], [0, 0, 0], [0, 0, 0]])
     assert _epipolar_error(first, second, frames.cameras.w2c.numpy(), uncropped) > 1.0
 
 
@@ -217,12 +243,12 @@ def _matches(grey: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np
 
 
 def _epipolar_error(
-    first: NDArray[np.float64], second: NDArray[np.float64], w2c: NDArray[np.float64], lens: NDArray[np.float64]
+    first: NDArray[np.float64], second: NDArray[np.float64], w2c: NDArray[np.float64], intrinsics: NDArray[np.float64]
 ) -> float:
     """Median Sampson distance in pixels (Hartley and Zisserman, 11.4.3)."""
     motion = w2c[1] @ np.linalg.inv(w2c[0])
     essential = np.cross(motion[:3, 3], motion[:3, :3], axisb=0, axisc=0)
-    fundamental = np.linalg.inv(lens[1]).T @ essential @ np.linalg.inv(lens[0])
+    fundamental = np.linalg.inv(intrinsics[1]).T @ essential @ np.linalg.inv(intrinsics[0])
     x, y = np.pad(first, ((0, 0), (0, 1)), constant_values=1), np.pad(second, ((0, 0), (0, 1)), constant_values=1)
     gradient = np.hstack([(x @ fundamental.T)[:, :2], (y @ fundamental)[:, :2]])
     residual = np.einsum("ni,ij,nj->n", y, fundamental, x)

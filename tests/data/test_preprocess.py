@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import map_coordinates
 
-from evalkit.data.preprocess import adjust_intrinsics, apply, plan
+from evalkit.data.preprocess import adjust_intrinsics, apply, apply_nearest, plan
 from evalkit.errors import SampleError
 from evalkit.pixels import Preprocess, Profile
 
@@ -46,8 +46,8 @@ def test_lvsm_code_cannot_make_a_square_of_a_portrait(profile: str) -> None:
         plan(360, 640, Preprocess(256, Profile(profile)))
 
 
-def test_a_strip_is_refused_rather_than_blown_up() -> None:
-    with pytest.raises(SampleError, match="strip"):
+def test_an_image_with_one_very_long_side_is_refused() -> None:
+    with pytest.raises(SampleError, match="one side is more than 32 times the other"):
         plan(1, 80_000_000, Preprocess(256, Profile.PIXELSPLAT))
 
 
@@ -85,9 +85,24 @@ def test_adjusted_intrinsics_project_to_where_the_pixels_went(profile: Profile) 
     square = apply(_blob(640, 360, float(x), float(y)), preprocess)[0].double()
     moved = adjust_intrinsics(stored, plan(640, 360, preprocess)) @ point / point[2]
     centres = torch.arange(256, dtype=torch.float64) + 0.5
-    found_x = (square.sum(0) * centres).sum() / square.sum()
-    found_y = (square.sum(1) * centres).sum() / square.sum()
-    assert (float(found_x), float(found_y)) == pytest.approx((float(moved[0]), float(moved[1])), abs=0.02)
+    spot_x = (square.sum(0) * centres).sum() / square.sum()
+    spot_y = (square.sum(1) * centres).sum() / square.sum()
+    assert (float(spot_x), float(spot_y)) == pytest.approx((float(moved[0]), float(moved[1])), abs=0.02)
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+@pytest.mark.parametrize("resolution", [16, 64, 512])
+def test_depth_is_taken_from_the_stored_pixel_that_each_centre_lies_in(profile: Profile, resolution: int) -> None:
+    rows, columns = np.mgrid[:150, :200]
+    preprocess, eye = Preprocess(resolution, profile), torch.eye(3, dtype=torch.float64)
+    stored_from_square = torch.linalg.inv(adjust_intrinsics(eye, plan(200, 150, preprocess)))
+    centres = torch.arange(resolution, dtype=torch.float64) + 0.5
+    x = stored_from_square[0, 0] * centres + stored_from_square[0, 2]
+    y = stored_from_square[1, 1] * centres + stored_from_square[1, 2]
+    nearest_x = apply_nearest(columns, preprocess)
+    nearest_y = apply_nearest(rows, preprocess)
+    assert ((nearest_x + 0.5 - x).abs() < 0.5 + 1e-9).all()
+    assert ((nearest_y + 0.5 - y[:, None]).abs() < 0.5 + 1e-9).all()
 
 
 def _noise(width: int, height: int) -> Image.Image:

@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from evalkit.data.dataset import Dataset, KnownWorld
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions, plan_world
-from evalkit.data.procedural.rng import Dice
+from evalkit.data.dataset import Catalogue, ClipShape, Dataset, KnownWorld, clip_shape_of
+from evalkit.data.procedural.catalogue import Procedural
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions, Split, WorldName
+from evalkit.data.procedural.primitives import Scene, Solid, Vector
+from evalkit.data.procedural.rng import Rng
 from evalkit.data.procedural.scenes.paths import CLEAR_BALL, MARGIN, PATH_DIAMETER, TURNTABLE_DISTANCE, rotation
 from evalkit.data.procedural.scenes.rooms import distance_to
-from evalkit.data.procedural.scenes.solids import Scene, Solid
+from evalkit.data.procedural.scenes.worlds import SequencePlan, plan_sequence
 from evalkit.errors import SampleError, UserError
 from evalkit.geometry.rays import world_rays
 from evalkit.geometry.se3 import invert, relative_to, rotation_angle_deg
 from evalkit.pixels import Preprocess, Profile
+from evalkit.registry import Group, implementation, load
 
 SMALL = Preprocess(64, Profile.PIXELSPLAT)
-WORLDS = ("rooms", "orbits", "turntable")
+WORLDS: tuple[WorldName, ...] = ("rooms", "orbits", "turntable")
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
-def make(world: str, split: str = "test", count: int = 4, seed: int = 0) -> Procedural:
-    options = {"world": world, "split": split, "count": count, "length": 97, "motion": "path", "seed": seed}
-    return Procedural(ProceduralOptions(name="procedural", profile="procedural", **options), "cpu")  # type: ignore[arg-type]
+def make(world: WorldName, split: Split = "test", count: int = 4, seed: int = 0) -> ProceduralDataset:
+    return ProceduralDataset(ProceduralOptions(world=world, split=split, count=count, seed=seed), "cpu")
 
 
 @pytest.fixture(scope="module", params=WORLDS)
-def data(request: pytest.FixtureRequest) -> Procedural:
+def data(request: pytest.FixtureRequest) -> ProceduralDataset:
     return make(request.param)
 
 
@@ -42,20 +49,28 @@ def threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def first(data: Procedural) -> str:
+def first(data: ProceduralDataset) -> str:
     return data.sequences()[0].name
+
+
+def vector(point: Tensor) -> Vector:
+    x, y, z = point.tolist()
+    return x, y, z
 
 
 def centres(w2c: Tensor) -> Tensor:
     return invert(w2c)[..., :3, 3]
 
 
-def plans(world: str, count: int) -> list[tuple[Scene, Tensor]]:
-    made = [plan_world(world, Dice(world, "test", 0, i), 97) for i in range(count)]
-    return [(plan, torch.from_numpy(path)) for plan, path, _ in made]
+def plan(world: WorldName, index: int = 0) -> SequencePlan:
+    return plan_sequence(world, Rng(world, "test", 0, index), 97)
 
 
-def test_it_is_a_dataset_of_a_known_world(data: Procedural) -> None:
+def scenes_and_paths(world: WorldName, count: int) -> list[tuple[Scene, Tensor]]:
+    return [(made.scene, torch.from_numpy(made.w2c)) for made in (plan(world, i) for i in range(count))]
+
+
+def test_it_is_a_dataset_of_a_known_world(data: ProceduralDataset) -> None:
     assert isinstance(data, Dataset)
     assert isinstance(data, KnownWorld)
     frames = data.frames(first(data), [0, 96], SMALL)
@@ -66,7 +81,7 @@ def test_it_is_a_dataset_of_a_known_world(data: Procedural) -> None:
     assert frames.cameras.w2c.dtype == torch.float64
 
 
-def test_a_frame_has_the_same_pixels_whatever_it_is_rendered_with(data: Procedural, threads: None) -> None:
+def test_a_frame_has_the_same_pixels_whatever_it_is_rendered_with(data: ProceduralDataset, threads: None) -> None:
     name = first(data)
     torch.set_num_threads(1)
     together = data.frames(name, range(10), Preprocess(72, Profile.PIXELSPLAT))
@@ -89,24 +104,24 @@ def test_a_sequence_does_not_depend_on_how_many_there_are() -> None:
 
 def test_splits_and_seeds_share_no_world() -> None:
     paths = [
-        plan_world("rooms", Dice("rooms", split, seed, i), 2)[1]
-        for split in ("train", "val", "test")
+        plan_sequence("rooms", Rng("rooms", split, seed, i), 2).w2c
+        for split in SPLITS
         for seed in (0, 1)
         for i in range(20)
     ]
     assert len({path.tobytes() for path in paths}) == len(paths)
-    names = [{info.name for info in make("rooms", split).sequences()} for split in ("train", "val", "test")]
+    names = [{info.name for info in make("rooms", split).sequences()} for split in SPLITS]
     assert not names[0] & names[1] | names[0] & names[2] | names[1] & names[2]
 
 
-def test_unknown_sequences_and_frames_are_refused(data: Procedural) -> None:
+def test_unknown_sequences_and_frames_are_refused(data: ProceduralDataset) -> None:
     with pytest.raises(UserError, match="did you mean"):
         data.frames(first(data) + "0", [0], SMALL)
     with pytest.raises(SampleError, match="outside"):
         data.frames(first(data), [97], SMALL)
 
 
-def scalar_hit(solid: Solid, origin: np.ndarray, ray: np.ndarray, inside: bool) -> float:  # type: ignore[type-arg]
+def scalar_hit(solid: Solid, origin: NDArray[np.float64], ray: NDArray[np.float64], inside: bool) -> float:
     """Distance to one solid, with intervals and polynomial roots, in float64."""
     c, s = math.cos(solid.yaw), math.sin(solid.yaw)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
@@ -128,9 +143,9 @@ def scalar_hit(solid: Solid, origin: np.ndarray, ray: np.ndarray, inside: bool) 
     return near if 0 < near <= far else math.inf
 
 
-def test_depth_equals_a_scalar_solution(data: Procedural) -> None:
+def test_depth_equals_a_scalar_solution(data: ProceduralDataset) -> None:
     frames = data.frames(first(data), [10], SMALL)
-    plan, _, _ = plan_world(data.options.world, Dice(data.options.world, "test", 0, 0), 97)
+    scene = plan(data.options.world).scene
     assert frames.cameras is not None
     assert frames.depth is not None
     assert frames.cameras.intrinsics is not None
@@ -139,16 +154,16 @@ def test_depth_equals_a_scalar_solution(data: Procedural) -> None:
     errors = []
     for y, x in pixels:
         o, d = origins[0].numpy(), rays[0, y, x].numpy()
-        hits = [scalar_hit(solid, o, d, False) for solid in plan.solids]
-        truth = min([*hits, scalar_hit(plan.room, o, d, True)] if plan.room else hits)
-        found = float(frames.depth[0, y, x])
-        errors.append(0.0 if truth == found else abs(found - truth) / min(truth, found))
+        hits = [scalar_hit(solid, o, d, False) for solid in scene.solids]
+        truth = min([*hits, scalar_hit(scene.room, o, d, True)] if scene.room else hits)
+        depth = float(frames.depth[0, y, x])
+        errors.append(0.0 if truth == depth else abs(depth - truth) / min(truth, depth))
     assert np.quantile(errors, 0.97) < 2e-6  # a ray that grazes an edge may go either way
     assert np.mean(np.array(errors) > 1e-3) < 0.03
 
 
 @pytest.mark.parametrize("world", ["rooms", "orbits"])
-def test_a_point_keeps_its_colour_from_frame_to_frame(world: str) -> None:
+def test_a_point_keeps_its_colour_from_frame_to_frame(world: WorldName) -> None:
     data = make(world)
     frames = data.frames(first(data), [40, 46], Preprocess(128, Profile.PIXELSPLAT))
     cameras, depth = frames.cameras, frames.depth
@@ -157,22 +172,22 @@ def test_a_point_keeps_its_colour_from_frame_to_frame(world: str) -> None:
     assert cameras.intrinsics is not None
     origin, rays = world_rays(cameras.w2c, cameras.intrinsics, 128, 128)
     world_points = origin[0] + depth[0, ..., None] * rays[0]
-    seen = world_points @ cameras.w2c[1, :3, :3].T + cameras.w2c[1, :3, 3]
-    pixel = seen @ cameras.intrinsics[1].T
+    camera_points = world_points @ cameras.w2c[1, :3, :3].T + cameras.w2c[1, :3, 3]
+    pixel = camera_points @ cameras.intrinsics[1].T
     grid = (pixel[..., :2] / pixel[..., 2:] / 64 - 1).float()[None]
 
     def sample(image: Tensor) -> Tensor:
         return torch.nn.functional.grid_sample(image[None], grid, align_corners=False)[0]
 
     there = sample(depth[1][None])[0]
-    visible = (grid.abs().amax(-1)[0] < 0.98) & ((there - seen[..., 2].float()).abs() < 0.01)
+    visible = (grid.abs().amax(-1)[0] < 0.98) & ((there - camera_points[..., 2].float()).abs() < 0.01)
     assert visible.float().mean() > 0.5
     change = (sample(frames.images[1]) - frames.images[0]).abs().amax(0)[visible]
     assert change.median() < 0.02
     assert change.quantile(0.9) < 0.08
 
 
-def test_the_world_can_be_seen_from_anywhere(data: Procedural) -> None:
+def test_the_world_can_be_seen_from_anywhere(data: ProceduralDataset) -> None:
     frames = data.frames(first(data), [7, 8], SMALL)
     assert frames.cameras is not None
     again = data.view(first(data), frames.cameras.w2c, 64)
@@ -192,7 +207,7 @@ def test_turntable_is_one_turn_before_white_at_constant_distance() -> None:
     assert 0.3 < nothing.float().mean() < 0.95
     inner = torch.nn.functional.max_pool2d((~nothing).float()[:, None], 3, 1, 1)[:, 0] == 0
     assert bool((frames.images.permute(0, 2, 3, 1)[inner] == 1).all())
-    for _, w2c in plans("turntable", 12):
+    for _, w2c in scenes_and_paths("turntable", 12):
         place = centres(w2c)
         assert torch.allclose(place.norm(dim=1), torch.tensor(TURNTABLE_DISTANCE, dtype=torch.float64))
         elevation = torch.rad2deg(torch.asin(place[:, 2] / TURNTABLE_DISTANCE))
@@ -204,42 +219,42 @@ def test_turntable_is_one_turn_before_white_at_constant_distance() -> None:
 
 
 def test_rooms_leave_a_ball_free_for_every_transferred_camera() -> None:
-    made = plans("rooms", 30)
-    for plan, w2c in made:
-        assert plan.room is not None
-        middle = plan.room.centre
-        assert min(distance_to(solid, middle) for solid in plan.solids if max(solid.half[:2]) < 2) > CLEAR_BALL - 0.02
+    made = scenes_and_paths("rooms", 30)
+    for scene, w2c in made:
+        assert scene.room is not None
+        middle = scene.room.centre
+        assert min(distance_to(solid, middle) for solid in scene.solids if max(solid.half[:2]) < 2) > CLEAR_BALL - 0.02
         place = centres(w2c)
         assert (place - torch.tensor(middle, dtype=torch.float64)).norm(dim=1).max() <= PATH_DIAMETER / 2
-    dice = np.random.default_rng(0)
-    turns = torch.from_numpy(rotation(dice.normal(size=(2000, 3)) * 2))
+    rng = np.random.default_rng(0)
+    turns = torch.from_numpy(rotation(rng.normal(size=(2000, 3)) * 2))
     for turn in turns:
-        (_, path_a), (plan, path_b) = made[dice.integers(30)], made[dice.integers(30)]
-        i, j, k = dice.integers(97, size=3)
+        (_, path_a), (scene, path_b) = made[rng.integers(30)], made[rng.integers(30)]
+        i, j, k = rng.integers(97, size=3)
         point = centres(path_b[k]) + turn @ (centres(path_a[i]) - centres(path_a[j]))
-        assert plan.room is not None
-        walls = plan.room.half - (point - torch.tensor(plan.room.centre)).abs().numpy()
+        assert scene.room is not None
+        walls = scene.room.half - (point - torch.tensor(scene.room.centre)).abs().numpy()
         assert walls.min() > MARGIN
-        assert min(distance_to(solid, (*point.tolist(),)) for solid in plan.solids) > MARGIN  # type: ignore[arg-type]
+        assert min(distance_to(solid, vector(point)) for solid in scene.solids) > MARGIN
 
 
 @pytest.mark.parametrize("world", ["orbits", "turntable"])
-def test_motion_of_one_orbit_never_meets_the_things_of_another(world: str) -> None:
-    made = plans(world, 30)
-    dice = np.random.default_rng(0)
+def test_motion_of_one_orbit_never_meets_the_things_of_another(world: WorldName) -> None:
+    made = scenes_and_paths(world, 30)
+    rng = np.random.default_rng(0)
     for _ in range(1000):
-        (_, path_a), (plan, path_b) = made[dice.integers(30)], made[dice.integers(30)]
-        i, j, k = dice.integers(97, size=3)
+        (_, path_a), (scene, path_b) = made[rng.integers(30)], made[rng.integers(30)]
+        i, j, k = rng.integers(97, size=3)
         camera = relative_to(path_a[i][None], path_a[j])[0] @ path_b[k]
-        x, y, z = centres(camera).tolist()
-        assert min(distance_to(solid, (x, y, z)) for solid in plan.solids) > MARGIN
-        if plan.room:
-            walls = np.array(plan.room.half) - np.abs(np.array([x, y, z]) - np.array(plan.room.centre))
+        point = vector(centres(camera))
+        assert min(distance_to(solid, point) for solid in scene.solids) > MARGIN
+        if scene.room:
+            walls = np.array(scene.room.half) - np.abs(np.array(point) - np.array(scene.room.centre))
             assert walls.min() > MARGIN
 
 
 def test_rooms_move_every_way_by_amounts_that_can_be_measured() -> None:
-    made = [w2c for _, w2c in plans("rooms", 60)]
+    made = [w2c for _, w2c in scenes_and_paths("rooms", 60)]
     moves = torch.stack([relative_to(w2c[[start + 32]], w2c[start])[0] for w2c in made for start in (0, 32, 64)])
     place = centres(moves)
     assert place.norm(dim=1).min() > 0.2
@@ -262,11 +277,40 @@ def test_digest_follows_options_and_source() -> None:
 
 
 @pytest.mark.parametrize("world", WORLDS)
-def test_a_pan_turns_where_the_middle_of_the_path_is(world: str) -> None:
-    plan, path, fov = plan_world(world, Dice(world, "test", 0, 0), 97)
-    same, panned, lens = plan_world(world, Dice(world, "test", 0, 0), 97, "pan")
-    place = centres(torch.from_numpy(panned))
-    assert (place - centres(torch.from_numpy(path))[48]).norm(dim=-1).max() < 1e-12
-    turned = rotation_angle_deg(relative_to(torch.from_numpy(panned), torch.from_numpy(path[48]))[:, :3, :3])
-    assert 5 < turned.max() < 20
-    assert fov == lens and len(plan.solids) == len(same.solids)
+def test_a_pan_turns_where_the_middle_of_the_path_is(world: WorldName) -> None:
+    path = plan(world)
+    pan = plan_sequence(world, Rng(world, "test", 0, 0), 97, "pan")
+    middle = torch.from_numpy(path.w2c)[48]
+    assert (centres(torch.from_numpy(pan.w2c)) - centres(middle)).norm(dim=-1).max() < 1e-12
+    angle_deg = rotation_angle_deg(relative_to(torch.from_numpy(pan.w2c), middle)[:, :3, :3])
+    assert 5 < angle_deg.max() < 20
+    assert pan.fov_deg == path.fov_deg and pan.scene == path.scene
+
+
+def test_it_is_described_without_torch() -> None:
+    code = (
+        "import sys\n"
+        "from evalkit.data.procedural.catalogue import Procedural\n"
+        "dataset = Procedural(Procedural.Options(count=2), 'cpu')\n"
+        "dataset.digest()\n"
+        "assert [info.name for info in dataset.sequences()] == ['rooms-test-0000', 'rooms-test-0001']\n"
+        "assert not {'torch', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_both_halves_describe_the_same_data() -> None:
+    light, heavy = load(Group.DATASET, "procedural"), implementation(load(Group.DATASET, "procedural"))
+    assert light is Procedural and heavy is ProceduralDataset
+    options = ProceduralOptions(count=3)
+    assert isinstance(light(options, "cpu"), Catalogue)
+    assert light(options, "cpu").digest() == heavy(options, "cpu").digest()
+    assert light(options, "cpu").sequences() == heavy(options, "cpu").sequences()
+    assert clip_shape_of(light(options, "cpu")) == ClipShape(5, 3, (24, 48), (24, 32), Profile.PIXELSPLAT)
+
+
+def test_every_option_has_a_default_and_a_description() -> None:
+    assert ProceduralOptions().name == "procedural"
+    fields = ProceduralOptions.model_fields
+    assert all(field.description for name, field in fields.items() if name != "name")
+    assert not any(field.is_required() for field in fields.values())

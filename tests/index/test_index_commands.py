@@ -80,5 +80,8 @@ def test_the_command_needs_no_torch(lists: Path) -> None:
 
 def test_the_guide_lists_every_list_with_its_counts() -> None:
     guide = DOCS.read_text(encoding="utf-8")
-    for listed in CATALOGUE.values():
-        assert f"| `{listed.name}` | {listed.keys} / {listed.usable} | {listed.views.replace('*', 'n')} |" in guide
+    for published in CATALOGUE.values():
+        assert (
+            f"| `{published.name}` | {published.keys} / {published.usable} | {published.views.replace('*', 'n')} |"
+            in guide
+        )

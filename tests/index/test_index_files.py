@@ -1,4 +1,4 @@
-"""Files are refused in one line unless they are exactly what their name says; samples are never made up."""
+"""Files that are not what their name says are refused in one line; samples have no other frames than listed."""
 
 from __future__ import annotations
 
@@ -12,27 +12,28 @@ import pytest
 from evalkit.data.dataset import SequenceInfo
 from evalkit.errors import UserError
 from evalkit.index import catalogue, find, verification
-from evalkit.index.catalogue import CATALOGUE, Listed
+from evalkit.index.catalogue import CATALOGUE, PublishedList
 from evalkit.index.entries import Index, IndexEntry
 from evalkit.index.find import load, locate
 from evalkit.index.readers import Format, read
 from evalkit.index.samples import MISSING, samples_of
 
+ENTRY = {"context": [0, 2], "target": [1]}
 TINY = b'{"a": {"context": [0, 4], "target": [2]}, "b": null}'
 
 
 @pytest.fixture
-def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Listed:
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PublishedList:
     """A catalogue of one small list, whose folder is there and empty."""
-    listed = replace(
+    published = replace(
         CATALOGUE["dtu-noposplat"], name="tiny", sha256=hashlib.sha256(TINY).hexdigest(), bytes=len(TINY),
         keys=2, usable=1, context=2, target=1,
     )  # fmt: skip
     for module in (catalogue, find, verification):
-        monkeypatch.setattr(module, "CATALOGUE", {"tiny": listed})
+        monkeypatch.setattr(module, "CATALOGUE", {"tiny": published})
     monkeypatch.setenv("EVALKIT_INDEX", f"{tmp_path / 'elsewhere'}:{tmp_path / 'lists'}")
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
-    return listed
+    return published
 
 
 def put(path: Path, content: bytes) -> Path:
@@ -54,8 +55,8 @@ def put(path: Path, content: bytes) -> Path:
         (b"{}", "no scene has frames"),
         (b'{"a": null}', "no scene has frames"),
         (b'{"a": null, "a": null}', "twice"),
-        (b'{"": {"context": [1], "target": [2]}}', "no name of a scene"),
-        (b'{"a\\nb": {"context": [1], "target": [2]}}', "no name of a scene"),
+        (b'{"": {"context": [1], "target": [2]}}', "not the name of a scene"),
+        (b'{"a\\nb": {"context": [1], "target": [2]}}', "not the name of a scene"),
         (b'{"a": {"context": [1]}}', "expected context, target"),
         (b'{"a": {"context": [1], "target": [2], "tragte": [3]}}', "expected context, target"),
         (b'{"a": {"context": [], "target": [2]}}', "an empty list"),
@@ -90,17 +91,16 @@ def test_what_is_no_file_is_no_list(tmp_path: Path) -> None:
 
 
 def test_a_list_of_ones_own_is_read_with_its_skipped_scenes(tmp_path: Path) -> None:
-    found = load(str(put(tmp_path / "mine.json", TINY)))
-    assert found.index.entries == (IndexEntry("a", (0, 4), (2,)),)
-    assert (found.index.skipped, found.listed) == (("b",), None)
+    loaded = load(str(put(tmp_path / "mine.json", TINY)))
+    assert loaded.index.entries == (IndexEntry("a", (0, 4), (2,)),)
+    assert (loaded.index.skipped, loaded.published) == (("b",), None)
 
 
 def test_several_entries_a_scene_are_told_apart(tmp_path: Path) -> None:
-    entry = {"context": [0, 2], "target": [1]}
-    content = json.dumps({"a": [entry, entry], "b": [entry], "c": []}).encode()
-    found = load(str(put(tmp_path / "mine.json", content))).index
-    assert [item.id for item in found.entries] == ["a#0", "a#1", "b"]
-    assert found.skipped == ("c",)
+    content = json.dumps({"a": [ENTRY, ENTRY], "b": [ENTRY], "c": []}).encode()
+    index = load(str(put(tmp_path / "mine.json", content))).index
+    assert [entry.id for entry in index.entries] == ["a#0", "a#1", "b"]
+    assert index.skipped == ("c",)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_other_formats_are_as_strict(form: Format, content: bytes, answer: str) 
         read(content, form, "list")
 
 
-def test_a_name_that_is_nowhere_says_what_to_type(tiny: Listed) -> None:
+def test_a_name_that_is_nowhere_says_what_to_type(tiny: PublishedList) -> None:
     with pytest.raises(UserError, match=rf"curl .*{tiny.repository.commit}.*EVALKIT_INDEX=DIR"):
         load("tiny")
     assert [check.status for check in verification.verify()] == ["absent"]
@@ -126,13 +126,15 @@ def test_a_name_that_is_nowhere_says_what_to_type(tiny: Listed) -> None:
 
 
 @pytest.mark.parametrize("folder", ["lists", "cache/index"])
-def test_lists_are_found_below_the_named_folders_and_the_cache(tiny: Listed, folder: str, tmp_path: Path) -> None:
+def test_lists_are_found_below_the_named_folders_and_the_cache(
+    tiny: PublishedList, folder: str, tmp_path: Path
+) -> None:
     path = put(tmp_path / folder / "cvg__NoPoSplat/evaluation_index_dtu.json", TINY)
     assert load("tiny").path == path
     assert [check.status for check in verification.verify(["tiny"])] == ["ok"]
 
 
-def test_a_register_beside_the_lists_may_place_them_elsewhere(tiny: Listed, tmp_path: Path) -> None:
+def test_a_register_beside_the_lists_may_place_them_elsewhere(tiny: PublishedList, tmp_path: Path) -> None:
     line = {"file": "deep/down.json", "repository": tiny.repository.name, "path": tiny.path}
     put(tmp_path / "lists/INDEX.json", json.dumps([line]).encode())
     path = put(tmp_path / "lists/deep/down.json", TINY)
@@ -143,7 +145,7 @@ def test_a_register_beside_the_lists_may_place_them_elsewhere(tiny: Listed, tmp_
         load("tiny")
 
 
-def test_another_file_under_a_known_name_is_refused_with_both_digests(tiny: Listed, tmp_path: Path) -> None:
+def test_another_file_under_a_known_name_is_refused_with_both_digests(tiny: PublishedList, tmp_path: Path) -> None:
     other = TINY.replace(b"4", b"5")
     path = put(tmp_path / "lists/cvg__NoPoSplat/evaluation_index_dtu.json", other)
     for source in ("tiny", str(path)):
@@ -153,11 +155,11 @@ def test_another_file_under_a_known_name_is_refused_with_both_digests(tiny: List
     assert [check.status for check in verification.verify()] == ["wrong"]
 
 
-def test_a_right_digest_with_wrong_counts_would_be_noticed(tiny: Listed) -> None:
+def test_a_right_digest_with_wrong_counts_would_be_noticed(tiny: PublishedList) -> None:
     index = read(TINY, Format.FRAMES, "tiny")
-    assert verification.miscount(tiny, index) == ""
-    assert "expected 3" in verification.miscount(replace(tiny, keys=3), index)
-    assert "2/1" in verification.miscount(replace(tiny, target=2), index)
+    assert verification.count_problem(tiny, index) == ""
+    assert "expected 3" in verification.count_problem(replace(tiny, keys=3), index)
+    assert "2/1" in verification.count_problem(replace(tiny, target=2), index)
 
 
 A_LIST = Index("list", (IndexEntry("a", (0, 9), (4,)), IndexEntry("b", (0, 5), (2, 5))), skipped=("c",))

@@ -1,4 +1,4 @@
-"""The published lists hold what the papers' numbers stand for (counts measured on the released files)."""
+"""The published lists hold what papers evaluate on (counts measured on the released files)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from evalkit.index.catalogue import CATALOGUE
 from evalkit.index.difference import compare
 from evalkit.index.entries import Index
 from evalkit.index.find import load
-from evalkit.index.slices import Bucket, Rule, by_overlap, dedup
+from evalkit.index.slices import Bucket, Rule, bucket_of
 from evalkit.index.statistics import describe
 from evalkit.index.verification import Status, verify
 
@@ -26,13 +26,19 @@ def index(name: str) -> Index:
     return load(name).index
 
 
+def bucket_counts(name: str, rule: Rule) -> list[int]:
+    """Number of entries in each bucket, in the order of `Bucket`."""
+    buckets = [bucket_of(entry.overlap, rule) for entry in index(name).entries]
+    return [buckets.count(bucket) for bucket in Bucket]
+
+
 def test_every_file_has_the_digest_and_the_counts_of_the_catalogue() -> None:
-    assert {check.listed.name: check.problem for check in verify() if check.status is not Status.OK} == {}
+    assert {check.published.name: check.problem for check in verify() if check.status is not Status.OK} == {}
 
 
 def test_the_catalogue_agrees_with_the_register_beside_the_files(shared: Path) -> None:
-    for listed in CATALOGUE.values():
-        assert load(listed.name).path.stat().st_size == listed.bytes
+    for published in CATALOGUE.values():
+        assert load(published.name).path.stat().st_size == published.bytes
 
 
 # name: keys, usable, span min/mean/max, duplicate targets (scenes), of them the first and last context frame.
@@ -50,16 +56,16 @@ COUNTS = {
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_counts_spans_and_duplicates(name: str) -> None:
-    found = describe(index(name))
-    assert found.span is not None
-    span = (found.span.min, round(found.span.mean, 1), found.span.max)
-    assert (found.keys, found.usable, span, found.duplicates.targets, found.duplicates.scenes) == COUNTS[name]
-    assert found.skipped == found.keys - found.usable
+    counts = describe(index(name))
+    assert counts.span is not None
+    span = (counts.span.min, round(counts.span.mean, 1), counts.span.max)
+    assert (counts.keys, counts.usable, span, counts.duplicates.targets, counts.duplicates.scenes) == COUNTS[name]
+    assert counts.skipped == counts.keys - counts.usable
 
 
 def test_noposplat_gives_227_targets_away_with_the_reference_frame() -> None:
-    found = describe(index("re10k-noposplat")).duplicates
-    assert (found.first, found.last) == (227, 220)
+    duplicates = describe(index("re10k-noposplat")).duplicates
+    assert (duplicates.first, duplicates.last) == (227, 220)
 
 
 @pytest.mark.parametrize(
@@ -74,8 +80,8 @@ def test_noposplat_gives_227_targets_away_with_the_reference_frame() -> None:
     ],
 )
 def test_share_of_targets_within_five_frames_of_the_context(name: str, share: float) -> None:
-    found = describe(index(name))
-    assert 100 * found.near / found.targets == pytest.approx(share, abs=0.06)
+    counts = describe(index(name))
+    assert 100 * counts.near / counts.targets == pytest.approx(share, abs=0.06)
 
 
 def test_rayzers_random_list_is_a_second_even_draw() -> None:
@@ -88,10 +94,10 @@ def test_rayzers_random_list_is_a_second_even_draw() -> None:
 
 
 def test_pixelsplat_and_noposplat_are_different_tests_on_the_same_scenes() -> None:
-    found = compare(index("re10k-pixelsplat"), index("re10k-noposplat"))
-    assert (len(found.common), len(found.same_frames), len(found.same_context)) == (5594, 0, 8)
-    assert found.skipped_by_a == found.only_b and found.skipped_by_b == found.only_a
-    assert not found.equal
+    difference = compare(index("re10k-pixelsplat"), index("re10k-noposplat"))
+    assert (len(difference.common), len(difference.same_frames), len(difference.same_context)) == (5594, 0, 8)
+    assert difference.skipped_by_a == difference.only_b and difference.skipped_by_b == difference.only_a
+    assert not difference.equal
 
 
 @pytest.mark.parametrize(
@@ -100,25 +106,21 @@ def test_pixelsplat_and_noposplat_are_different_tests_on_the_same_scenes() -> No
 def test_shipped_buckets_call_the_smallest_overlaps_medium(
     name: str, shipped: tuple[int, int, int], below: int
 ) -> None:
-    def counts(rule: Rule) -> list[int]:
-        return [len(by_overlap(index(name), bucket, rule).entries) for bucket in Bucket]
-
-    assert counts(Rule.SHIPPED) == [*shipped, 0, 0]
-    assert counts(Rule.STATED) == [shipped[0], shipped[1] - below, shipped[2], below, 0]
+    assert bucket_counts(name, Rule.SHIPPED) == [*shipped, 0, 0]
+    assert bucket_counts(name, Rule.STATED) == [shipped[0], shipped[1] - below, shipped[2], below, 0]
 
 
 def test_lists_without_overlap_are_small_and_scannetpp_is_medium_in_shipped_code() -> None:
-    assert len(by_overlap(index("dl3dv-spfsplatv2"), Bucket.SMALL).entries) == 140
-    assert len(by_overlap(index("dl3dv-spfsplatv2"), Bucket.UNKNOWN, Rule.STATED).entries) == 140
-    assert len(by_overlap(index("scannetpp-noposplat"), Bucket.MEDIUM).entries) == 50
-    assert len(by_overlap(index("scannetpp-noposplat"), Bucket.IGNORE, Rule.STATED).entries) == 50
+    assert bucket_counts("dl3dv-spfsplatv2", Rule.SHIPPED) == [140, 0, 0, 0, 0]
+    assert bucket_counts("dl3dv-spfsplatv2", Rule.STATED) == [0, 0, 0, 0, 140]
+    assert bucket_counts("scannetpp-noposplat", Rule.SHIPPED) == [0, 50, 0, 0, 0]
+    assert bucket_counts("scannetpp-noposplat", Rule.STATED) == [0, 0, 0, 50, 0]
 
 
 def test_video_lists_give_both_context_frames_away_in_every_scene() -> None:
     plain, video = index("re10k-pixelsplat"), index("re10k-pixelsplat-video")
     assert len(compare(plain, video).same_context) == len(plain.entries) == len(video.entries)
     assert describe(video).duplicates.targets == 2 * 6474
-    assert describe(dedup(video)).duplicates.targets == 0
 
 
 def test_erayzers_frames_are_a_linspace_over_the_first_97() -> None:
@@ -129,8 +131,8 @@ def test_erayzers_frames_are_a_linspace_over_the_first_97() -> None:
 
 
 def test_extrapolation_lists_say_so() -> None:
-    found = describe(index("re10k-mvsplat360-extra"))
-    assert (found.skipped, found.outside) == (770, found.targets)
+    counts = describe(index("re10k-mvsplat360-extra"))
+    assert (counts.skipped, counts.outside) == (770, counts.targets)
 
 
 def test_several_entries_of_one_scene_keep_their_scene() -> None:
@@ -142,5 +144,5 @@ def test_several_entries_of_one_scene_keep_their_scene() -> None:
 def test_a_file_is_recognised_by_its_digest_wherever_it_lies(shared: Path, tmp_path: Path) -> None:
     copy = tmp_path / "mine.json"
     copy.write_bytes((shared / "index/cvg__NoPoSplat/evaluation_index_dtu.json").read_bytes())
-    found = load(str(copy))
-    assert found.listed is CATALOGUE["dtu-noposplat"] and found.index.name == "dtu-noposplat"
+    loaded = load(str(copy))
+    assert loaded.published is CATALOGUE["dtu-noposplat"] and loaded.index.name == "dtu-noposplat"

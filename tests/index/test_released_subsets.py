@@ -36,15 +36,15 @@ def test_other_machines_score_other_subsets(world_size: int, batch: int, count: 
 @given(st.integers(1, 200), st.integers(1, 12), st.integers(1, 9))
 def test_it_is_what_torch_does(n: int, world_size: int, batch: int) -> None:
     data: Any = torch.arange(n)
-    seen: set[int] = set()
+    scored: set[int] = set()
     for rank in range(world_size):
         sampler: Any = DistributedSampler(data, world_size, rank)
         for block in DataLoader(data, batch, sampler=sampler, drop_last=True):
-            seen.update(block.tolist())
-    assert evaluated_by_released_code(n, world_size, batch) == sorted(seen)
-    assert len(seen) <= batch * world_size * (math.ceil(n / world_size) // batch)
+            scored.update(block.tolist())
+    assert evaluated_by_released_code(n, world_size, batch) == sorted(scored)
+    assert len(scored) <= batch * world_size * (math.ceil(n / world_size) // batch)
 
 
-def test_nothing_cannot_be_shared_out() -> None:
+def test_an_empty_list_is_refused() -> None:
     with pytest.raises(UserError, match="at least 1"):
         evaluated_by_released_code(0, 8, 4)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.metrics.identity import histogram_features, shows_own_scene
 from evalkit.pixels import Preprocess, Profile
 
@@ -51,7 +52,7 @@ def test_real_frames_of_procedural_worlds_are_told_apart(world: str) -> None:
             "profile": "procedural",
         }
     )
-    data = Procedural(options, "cpu")
+    data = ProceduralDataset(options, "cpu")
     preprocess = Preprocess(64, Profile.PIXELSPLAT)
     scenes = [data.frames(sequence.name, (0, 6, 12, 18, 24, 30), preprocess).images for sequence in data.sequences()]
     histograms = [histogram_features(images) for images in scenes]

@@ -10,34 +10,33 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, grid_sample
 
-import evalkit.config
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
-from evalkit.oracles.sfm.colmap import ColmapOptions, ColmapOracle
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.oracles.sfm.colmap import ColmapOptions
+from evalkit.oracles.sfm.estimator import ColmapEstimator
 from evalkit.pixels import Preprocess, Profile
 
 Clip = tuple[Tensor, Tensor]  # images [V, 3, 256, 256] and true w2c [V, 4, 4]
 
 
-def defaults(group: str, name: str) -> dict[str, object]:
-    values = yaml.safe_load((Path(evalkit.config.__file__).parent / group / f"{name}.yaml").read_text())
-    assert isinstance(values, dict)
-    return values
+def procedural_world(world: str, **changes: object) -> ProceduralDataset:
+    """A procedural dataset with its default settings, apart from ``changes``."""
+    return ProceduralDataset(ProceduralOptions.model_validate({"world": world, **changes}), "cpu")
 
 
 @pytest.fixture(scope="session")
 def colmap_options() -> Callable[..., ColmapOptions]:
     """``colmap_options(workers=1)``: the defaults with changes."""
-    return lambda **changes: ColmapOptions.model_validate({**defaults("oracle", "colmap"), "workers": 2, **changes})
+    return lambda **changes: ColmapOptions.model_validate({"workers": 2, **changes})
 
 
 @pytest.fixture(scope="session")
-def colmap(colmap_options: Callable[..., ColmapOptions]) -> Iterator[ColmapOracle]:
-    oracle = ColmapOracle(colmap_options(), "cpu")
+def colmap(colmap_options: Callable[..., ColmapOptions]) -> Iterator[ColmapEstimator]:
+    oracle = ColmapEstimator(colmap_options(), "cpu")
     yield oracle
     oracle.close()
 
@@ -66,8 +65,7 @@ def square(path: Path, side: int = 256) -> Tensor:
 @pytest.fixture(scope="session")
 def rooms() -> list[Clip]:
     """5 frames over a window of 24 in each of 4 procedural rooms, at 8 bits."""
-    options = ProceduralOptions.model_validate({**defaults("dataset", "procedural"), "world": "rooms"})
-    dataset = Procedural(options, "cpu")
+    dataset = procedural_world("rooms")
     clips = []
     for info in dataset.sequences()[:4]:
         frames = dataset.frames(info.name, range(20, 45, 6), Preprocess(256, Profile.PIXELSPLAT))

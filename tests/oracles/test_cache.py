@@ -13,7 +13,7 @@ from torch import Tensor
 from evalkit.errors import UserError
 from evalkit.oracles.cache import CachedOracle
 from evalkit.oracles.frames import TRANSIENT
-from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle
+from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle
 from evalkit.views import Cameras
 
 
@@ -23,11 +23,11 @@ class Counting:
     def __init__(self, revision: int = 1, dark: str = "too dark") -> None:
         self.revision, self.dark, self.asked = revision, dark, 0
 
-    def identity(self) -> dict[str, str | int | float | bool]:
+    def identity(self) -> Identity:
         return {"name": "counting", "revision": self.revision}
 
     def estimate(
-        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+        self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
     ) -> Estimate:
         self.asked += len(images)
         reasons = tuple(self.dark if clip.max() == 0 else "" for clip in images)
@@ -114,7 +114,7 @@ def test_damaged_entries_are_made_again(tmp_path: Path, damage: str) -> None:
 def test_known_cameras_of_the_missing_clips_are_passed_on(tmp_path: Path) -> None:
     class Looking(Counting):
         def estimate(
-            self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+            self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
         ) -> Estimate:
             assert cameras is not None
             return Estimate(cameras.w2c, ("",) * len(images))

@@ -10,7 +10,7 @@ from evalkit.oracles.cameras import CamerasOptions, CamerasOracle
 from evalkit.oracles.oracle import Oracle
 from evalkit.views import Cameras
 
-ORACLE = CamerasOracle(CamerasOptions(name="cameras"), "cpu")
+ORACLE = CamerasOracle(CamerasOptions(), "cpu")
 
 
 def test_the_datasets_cameras_come_back_in_float64() -> None:

@@ -14,18 +14,18 @@ from unittest.mock import MagicMock
 
 import pytest
 import torch
-import yaml
 from scipy.spatial.transform import Rotation
 from torch import Tensor, nn
 from torchvision.transforms.functional import center_crop, resize
 
-import evalkit.config
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import relative_to
-from evalkit.oracles.networks import depth_anything_3, packages, vggt
-from evalkit.oracles.networks.depth_anything_3 import DepthAnything3Options, DepthAnything3Oracle
+from evalkit.oracles.networks import depth_anything_3, depth_anything_3_estimator, packages, vggt, vggt_estimator
+from evalkit.oracles.networks.depth_anything_3 import DepthAnything3Options
+from evalkit.oracles.networks.depth_anything_3_estimator import DepthAnything3Estimator
 from evalkit.oracles.networks.learned import square
-from evalkit.oracles.networks.vggt import VggtOptions, VggtOracle, decoded, reference_first
+from evalkit.oracles.networks.vggt import VggtOptions
+from evalkit.oracles.networks.vggt_estimator import VggtEstimator, decoded, reference_first
 from evalkit.oracles.oracle import Oracle
 from evalkit.weights.catalogue import CATALOGUE
 from evalkit.weights.store import MissingWeights
@@ -67,33 +67,29 @@ class CameraHead(nn.Module):
 
 
 @pytest.fixture
-def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., VggtOracle]:
+def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[..., VggtEstimator]:
     """``fake(batch=2)``: the oracle, with the networks above in place of the package's."""
     monkeypatch.setitem(sys.modules, "vggt", SimpleNamespace())
     monkeypatch.setitem(sys.modules, "vggt.models.aggregator", SimpleNamespace(Aggregator=Aggregator))
     monkeypatch.setitem(sys.modules, "vggt.heads.camera_head", SimpleNamespace(CameraHead=CameraHead))
     one = torch.ones(1)
-    give_weights(monkeypatch, vggt, {"aggregator.gain": one, "camera_head.gain": one, "depth_head.gain": one})
+    give_weights(
+        monkeypatch, vggt, vggt_estimator, {"aggregator.gain": one, "camera_head.gain": one, "depth_head.gain": one}
+    )
     return make_vggt
 
 
-def defaults(name: str) -> dict[str, Any]:
-    file = Path(evalkit.config.__file__).parent / "oracle" / f"{name}.yaml"
-    return dict(yaml.safe_load(file.read_text(encoding="utf-8")))
+def make_vggt(**changes: Any) -> VggtEstimator:
+    return VggtEstimator(VggtOptions.model_validate(changes), "cpu")
 
 
-def make_vggt(**changes: Any) -> VggtOracle:
-    return VggtOracle(VggtOptions.model_validate({**defaults("vggt"), **changes}), "cpu")
+def make_da3(**changes: Any) -> DepthAnything3Estimator:
+    return DepthAnything3Estimator(DepthAnything3Options.model_validate({"size": "small", **changes}), "cpu")
 
 
-def make_da3(**changes: Any) -> DepthAnything3Oracle:
-    options = {**defaults("depth_anything_3"), "size": "small", **changes}
-    return DepthAnything3Oracle(DepthAnything3Options.model_validate(options), "cpu")
-
-
-def give_weights(monkeypatch: pytest.MonkeyPatch, module: Any, tensors: dict[str, Tensor]) -> None:
-    monkeypatch.setattr(module, "load", lambda name: dict(tensors))
-    monkeypatch.setattr(module, "locate", lambda name: Path(CATALOGUE[name].file))
+def give_weights(monkeypatch: pytest.MonkeyPatch, light: Any, heavy: Any, tensors: dict[str, Tensor]) -> None:
+    monkeypatch.setattr(heavy, "load", lambda name: dict(tensors))
+    monkeypatch.setattr(light, "locate", lambda name: Path(CATALOGUE[name].file))
 
 
 def flat_clips(levels: Tensor) -> Tensor:
@@ -128,7 +124,7 @@ def test_the_middle_frame_goes_first_and_everything_comes_back(views: int) -> No
 
 @pytest.mark.parametrize("reference", ["middle", "first"])
 def test_vggt_answers_in_the_order_of_the_frames_relative_to_the_first(
-    fake: Callable[..., VggtOracle], reference: str
+    fake: Callable[..., VggtEstimator], reference: str
 ) -> None:
     levels = torch.rand(3, 5, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
     oracle = fake(batch=3, reference=reference)
@@ -141,7 +137,7 @@ def test_vggt_answers_in_the_order_of_the_frames_relative_to_the_first(
     assert torch.allclose(first_seen, levels[:, 2 if reference == "middle" else 0], atol=1e-5)
 
 
-def test_clips_are_batched_and_answered_as_if_alone(fake: Callable[..., VggtOracle]) -> None:
+def test_clips_are_batched_and_answered_as_if_alone(fake: Callable[..., VggtEstimator]) -> None:
     clips = flat_clips(torch.rand(5, 4, generator=torch.Generator().manual_seed(0)))
     oracle = fake(batch=2)
     together = oracle.estimate(clips, None)
@@ -153,7 +149,7 @@ def test_clips_are_batched_and_answered_as_if_alone(fake: Callable[..., VggtOrac
 
 
 def test_an_answer_that_is_not_finite_is_a_failure_of_that_clip_alone(
-    fake: Callable[..., VggtOracle], monkeypatch: pytest.MonkeyPatch
+    fake: Callable[..., VggtEstimator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def head(self: CameraHead, tokens: list[Tensor]) -> list[Tensor]:
         answer = encodings(tokens[-1][:, :, 0, 0])
@@ -166,7 +162,9 @@ def test_an_answer_that_is_not_finite_is_a_failure_of_that_clip_alone(
     assert estimate.w2c[0].isfinite().all() and estimate.w2c[1].isnan().all()
 
 
-def test_identity_holds_all_that_an_answer_depends_on_and_the_licence_is_told(fake: Callable[..., VggtOracle]) -> None:
+def test_identity_holds_all_that_an_answer_depends_on_and_the_licence_is_told(
+    fake: Callable[..., VggtEstimator],
+) -> None:
     identity = fake().identity()
     assert set(identity) >= {"name", "revision", "precision", "reference", "batch", "package", "sha256"}
     assert identity["sha256"] == CATALOGUE["vggt-1b"].sha256
@@ -184,7 +182,9 @@ def test_a_package_installed_from_a_commit_is_known_by_it(monkeypatch: pytest.Mo
     assert packages.installed_version("vggt") == "0.0.1"
 
 
-@pytest.mark.parametrize(("make", "module", "name"), [(make_vggt, vggt, "vggt"), (make_da3, depth_anything_3, "da3")])
+@pytest.mark.parametrize(
+    ("make", "module", "name"), [(make_vggt, vggt_estimator, "vggt"), (make_da3, depth_anything_3_estimator, "da3")]
+)
 def test_what_is_missing_is_told_in_one_line_with_what_to_type(
     make: Callable[[], Oracle], module: Any, name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -201,16 +201,16 @@ def test_what_is_missing_is_told_in_one_line_with_what_to_type(
 
 
 def test_weights_of_something_else_are_refused(
-    fake: Callable[..., VggtOracle], monkeypatch: pytest.MonkeyPatch
+    fake: Callable[..., VggtEstimator], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    give_weights(monkeypatch, vggt, {"aggregator.gain": torch.ones(1)})
+    give_weights(monkeypatch, vggt, vggt_estimator, {"aggregator.gain": torch.ones(1)})
     with pytest.raises(UserError, match="1 tensors are missing, as gain"):
         fake()
 
 
 def test_importing_the_adapters_imports_no_package() -> None:
     code = (
-        "import sys, evalkit.oracles.networks.vggt, evalkit.oracles.networks.depth_anything_3\n"
+        "import sys, evalkit.oracles.networks.vggt_estimator, evalkit.oracles.networks.depth_anything_3_estimator\n"
         "assert not {'vggt', 'depth_anything_3', 'evo'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -237,7 +237,7 @@ def test_depth_anything_3_answers_w2c_relative_to_the_first(monkeypatch: pytest.
     cfg = SimpleNamespace(load_config=lambda path: {}, create_object=lambda config: Da3())
     monkeypatch.setitem(sys.modules, "depth_anything_3.cfg", cfg)
     monkeypatch.setitem(sys.modules, "depth_anything_3.utils.logger", SimpleNamespace(logger=SimpleNamespace()))
-    give_weights(monkeypatch, depth_anything_3, {"model.gain": torch.ones(1)})
+    give_weights(monkeypatch, depth_anything_3, depth_anything_3_estimator, {"model.gain": torch.ones(1)})
     levels = torch.rand(3, 4, generator=torch.Generator().manual_seed(0)).mul(255).round() / 255
     oracle = make_da3(batch=2)
     truth = decoded(encodings(levels))
@@ -254,7 +254,7 @@ def test_the_real_vggt_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     short = partial(head.CameraHead, dim_in=128, trunk_depth=1, num_heads=4)
     monkeypatch.setattr(aggregator, "Aggregator", small)
     monkeypatch.setattr(head, "CameraHead", short)
-    give_weights(monkeypatch, vggt, random_weights(aggregator=small(), camera_head=short()))
+    give_weights(monkeypatch, vggt, vggt_estimator, random_weights(aggregator=small(), camera_head=short()))
     check_real(make_vggt(batch=2))
     encoding = torch.randn(2, 3, 9, generator=torch.Generator().manual_seed(0))
     theirs, _ = rotation.pose_encoding_to_extri_intri(encoding, (518, 518))
@@ -265,7 +265,7 @@ def test_the_real_depth_anything_3_fits(monkeypatch: pytest.MonkeyPatch) -> None
     cfg = pytest.importorskip("depth_anything_3.cfg")
     registry = pytest.importorskip("depth_anything_3.registry")
     network = cfg.create_object(cfg.load_config(registry.MODEL_REGISTRY["da3-small"]))
-    give_weights(monkeypatch, depth_anything_3, random_weights(model=network))
+    give_weights(monkeypatch, depth_anything_3, depth_anything_3_estimator, random_weights(model=network))
     check_real(make_da3(batch=1))
 
 

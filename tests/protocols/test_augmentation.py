@@ -9,10 +9,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.method import Method, PoseCode, Scene, reference_of
 from evalkit.protocol import RENDERS, Loaded, Summary
@@ -27,7 +30,7 @@ OPTIONS = ControlOptions(name="control")
 def protocol(*overrides: str, seed: int = 0) -> AugmentationTransfer:
     small = ["protocol=augmentation", "protocol.metrics=[psnr,ssim]", "protocol.resolution=96", "dataset.count=4"]
     tree = compose_tree([*small, *overrides])
-    dataset = Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
     return AugmentationTransfer(parse(AugmentationOptions, tree["protocol"]), dataset, None, seed)
 
 

@@ -12,13 +12,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, Standing, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import NoMotion
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
-from evalkit.data.procedural.rng import Dice
-from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, revolution
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.data.procedural.rng import Rng
+from evalkit.data.procedural.scenes.paths import TURNTABLE_DISTANCE, turntable_path
 from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.interpolation import interpolate_motion, slerp
 from evalkit.geometry.se3 import camera_centres, invert, motion_exp, relative_to
@@ -26,8 +30,9 @@ from evalkit.method import Method, PoseCode, Scene, reference_of
 from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Views, take_views
-from protocols.interpolation.paths import MODES, Mode, interpolate
-from protocols.interpolation.protocol import COPIES, Interpolation, InterpolationOptions
+from protocols.interpolation.options import InterpolationOptions, Mode
+from protocols.interpolation.paths import PATHS, interpolate
+from protocols.interpolation.protocol import COPIES, Interpolation
 
 OPTIONS = ControlOptions(name="control")
 
@@ -43,7 +48,7 @@ class RayCast:
         needs=frozenset({Need.CAMERAS}),
     )
 
-    def __init__(self, world: Procedural, resolution: int) -> None:
+    def __init__(self, world: ProceduralDataset, resolution: int) -> None:
         self.world, self.resolution = world, resolution
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
@@ -63,9 +68,9 @@ class RayCast:
 
 
 @cache
-def procedural(options: ProceduralOptions) -> Procedural:
+def procedural(options: ProceduralOptions) -> ProceduralDataset:
     """Each world is baked once for all tests."""
-    return Procedural(options, "cpu")
+    return ProceduralDataset(options, "cpu")
 
 
 def protocol(*overrides: str, seed: int = 0) -> Interpolation:
@@ -91,14 +96,14 @@ def summary(one: Interpolation, batch: Sequence[Loaded], method: Method) -> Summ
 
 def turntable(count: int, seed: int = 0) -> Tensor:
     """``count`` cameras of one revolution, w2c [1, count, 4, 4]."""
-    return torch.from_numpy(revolution(Dice("turn", seed), count))[None]
+    return torch.from_numpy(turntable_path(Rng("turn", seed), count))[None]
 
 
 def odd_between_even(w2c: Tensor, mode: Mode, predicted: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Every second camera put back between its neighbours: the true ones, and where they were put."""
     context, target = w2c[:, ::2], w2c[:, 1:-1:2]
     left = torch.arange(target.shape[1])[None]
-    fraction = MODES[mode].fraction(context, left, target)
+    fraction = PATHS[mode].fraction(context, left, target)
     given = PoseCode(cameras=Cameras(context if predicted is None else predicted[:, ::2], None))
     placed = interpolate(given, left, fraction, mode).cameras
     assert placed is not None
@@ -139,11 +144,11 @@ def test_the_coefficient_of_a_camera_on_the_path_is_where_it_stands() -> None:
     left, fraction = torch.tensor([[0, 1, 2], [2, 0, 1]]), torch.rand(2, 3, generator=random, dtype=torch.float64)
     start, end = take_views(context, left), take_views(context, left + 1)
     on_path = interpolate_motion(start, end, fraction)
-    torch.testing.assert_close(MODES[Mode.SE3].fraction(context, left, on_path), fraction, rtol=0, atol=1e-6)
+    torch.testing.assert_close(PATHS[Mode.SE3].fraction(context, left, on_path), fraction, rtol=0, atol=1e-6)
     rotation = slerp(invert(start)[..., :3, :3], invert(end)[..., :3, :3], fraction)
     turned = torch.eye(4, dtype=torch.float64).repeat(2, 3, 1, 1)
     turned[..., :3, :3] = rotation.mT
-    torch.testing.assert_close(MODES[Mode.SPHERE].fraction(context, left, turned), fraction)
+    torch.testing.assert_close(PATHS[Mode.SPHERE].fraction(context, left, turned), fraction)
 
 
 def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
@@ -152,7 +157,7 @@ def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
     context = motion_exp(0.8 * torch.randn(1, 2, 6, generator=random, dtype=torch.float64))
     target = motion_exp(0.3 * torch.randn(1, 1, 6, generator=random, dtype=torch.float64))
     left = torch.zeros(1, 1, dtype=torch.long)
-    found = float(MODES[Mode.SE3].fraction(context, left, target))
+    found = float(PATHS[Mode.SE3].fraction(context, left, target))
     centres = camera_centres(context)[0]
     wide, grid = (centres[0] - centres[1]).norm(), torch.linspace(0, 1, 10001, dtype=torch.float64)
     path = interpolate_motion(context[0, 0].expand(10001, 4, 4), context[0, 1].expand(10001, 4, 4), grid)
@@ -183,7 +188,7 @@ def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
 def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None:
     one = protocol("dataset.world=turntable", f"protocol.mode={mode}")
     world = one.clips.dataset
-    assert isinstance(world, Procedural)
+    assert isinstance(world, ProceduralDataset)
     batch = load(one)
     found = summary(one, batch, RayCast(world, 48)).metrics
     assert found["psnr"].mean > 50 > 25 > found["copy_psnr"].mean
@@ -192,7 +197,7 @@ def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None
 def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
     one = protocol("dataset.world=turntable", "protocol.mode=sphere")
     world, batch = one.clips.dataset, load(one)
-    assert isinstance(world, Procedural)
+    assert isinstance(world, ProceduralDataset)
     predicted = one.predict(batch, RayCast(world, 48))
     for i, loaded in enumerate(batch):  # a turntable turns at constant speed: nearest by azimuth is nearest in time
         clip, frames = loaded.sample.clips[0], loaded.frames[0]
@@ -240,7 +245,7 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
         one = protocol(f"protocol.mode={mode}")
-        found = summary(one, load(one), Standing(OPTIONS, "cpu")).metrics
+        found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
         assert found["psnr"].mean == found["copy_psnr"].mean
 
 
@@ -274,7 +279,7 @@ def test_scores_depend_on_nothing_but_the_sample() -> None:
 
 def test_without_true_cameras_there_is_no_coefficient() -> None:
     one = protocol()
-    blind = Procedural(one.clips.dataset.options, "cpu")  # type: ignore[attr-defined]
+    blind = ProceduralDataset(one.clips.dataset.options, "cpu")  # type: ignore[attr-defined]
     blind.provides = frozenset()  # type: ignore[misc]
     with pytest.raises(UserError, match="coefficients from true cameras"):
         Interpolation(one.options, blind, None, 0)

@@ -11,18 +11,23 @@ import pytest
 import torch
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import Unsupported
 from evalkit.method import Method, PoseCode, Scene
 from evalkit.protocol import Loaded, Summary
 from evalkit.run.store import Row, table
 from evalkit.views import Cameras, Views, take_views
-from protocols.leak.checks import pose_change, relative, rigidity
-from protocols.leak.protocol import Leak, LeakOptions
+from protocols.leak.changes import pose_change, relative_change
+from protocols.leak.checks import rigidity
+from protocols.leak.options import LeakOptions
+from protocols.leak.protocol import Leak
 from protocols.shared.transfer import Pair
 
 OPTIONS = ControlOptions(name="control")
@@ -34,7 +39,7 @@ SHARE = 0.005  # the planted leak
 def protocol(*overrides: str, seed: int = 0) -> Leak:
     small = ["protocol=leak", "protocol.resolution=32", "dataset.count=4"]
     tree = compose_tree([*small, *overrides])
-    dataset = Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
     return Leak(parse(LeakOptions, tree["protocol"]), dataset, None, seed)
 
 
@@ -346,7 +351,7 @@ def test_a_similarity_is_no_change_of_relative_poses() -> None:
     fixed, free = pose_change(a, b), pose_change(a, b, free_gauge=True)
     assert fixed["translation"].tolist() == pytest.approx([2.0, 2.0])
     assert max(free["translation"].max().item(), free["rotation_deg"].max().item()) < 1e-5
-    assert relative(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
+    assert relative_change(torch.zeros(1, 3), torch.zeros(1, 3)).item() == 0
 
 
 def test_rows_do_not_depend_on_the_batch(default: Leak, clips: list[Loaded]) -> None:

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from baselines.controls.methods import CopyTarget
-from baselines.saved.method import Saved, SavedOptions
+from baselines.controls.copies import CopyTarget
+from baselines.saved.baseline import SavedBaseline, SavedOptions
 from evalkit.card import TargetPose
 from evalkit.config.compose import compose_runs, compose_tree
 from evalkit.config.schema import parse
@@ -153,7 +153,7 @@ def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Pat
     assert "score_region" not in everywhere and right["score_region"] == "right_half"
     job.folder.save_renders_card(method.card, "joint")
     saved = SavedOptions(name="saved", dir=str(job.folder.path / "renders"), target_pose=None)
-    assert Saved(saved, "cpu").card.score_region == "right_half", "renders scored later are scored on the same half"
+    assert SavedBaseline.card_of(saved).score_region == "right_half", "renders scored later are scored on the same half"
 
 
 def test_profiles_have_room_for_their_views() -> None:

@@ -15,12 +15,16 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, CopyTarget, ShuffledPoses, Standing, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import NoMotion
+from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import SampleError, Unsupported, UserError
 from evalkit.geometry.alignment import align_centres
 from evalkit.method import Method, PoseCode, Scene
@@ -28,10 +32,12 @@ from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.seeds import generator
 from evalkit.views import Cameras, Views
-from protocols.object.protocol import NO_DEPTH, NOT_UNPOSED, Object, ObjectOptions
-from protocols.object.steering import steered
-from protocols.object.truth import OBJECT, Truth
-from protocols.object.turntable import around
+from protocols.object.columns import OBJECT_PSNR
+from protocols.object.options import ObjectOptions
+from protocols.object.protocol import NO_DEPTH, NOT_UNPOSED, Object
+from protocols.object.steering import steer
+from protocols.object.truth import Truth
+from protocols.object.turn_frames import frames_around
 
 OPTIONS = ControlOptions(name="control")
 OBJECTS, SIZE, TARGETS = 4, 64, 4
@@ -40,7 +46,7 @@ OBJECTS, SIZE, TARGETS = 4, 64, 4
 def protocol(*overrides: str) -> Object:
     small = ["protocol=object", f"protocol.resolution={SIZE}", "protocol.metrics=[psnr]", f"protocol.target={TARGETS}"]
     tree = compose_tree([*small, "dataset.world=turntable", f"dataset.count={OBJECTS}", *overrides])
-    dataset = Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
     return Object(parse(ObjectOptions, tree["protocol"]), dataset, None, 0)
 
 
@@ -164,7 +170,7 @@ def test_an_arc_ends_in_context_and_lies_in_the_longest_run() -> None:
 def test_frames_differ_wherever_there_is_room(context: int, target: int, extra: int, closed: bool) -> None:
     gaps = context if closed else context - 1
     length = gaps * (-(-target // gaps) + 1) + (not closed) + extra
-    frames = around(5, 5 + length, context, target, closed)
+    frames = frames_around(5, 5 + length, context, target, closed)
     assert tuple(map(len, frames)) == (context, target)
     assert len({*frames[0], *frames[1]}) == context + target and set(range(5, 5 + length)).issuperset(
         frames[0] + frames[1]
@@ -176,7 +182,7 @@ def test_a_perfect_reconstruction_in_its_own_gauge_and_unit_scores_as_the_truth(
 ) -> None:
     one, method = protocol(), Elsewhere()
     found = rows(one, batch, method)
-    for name in (OBJECT, "psnr"):
+    for name in (OBJECT_PSNR, "psnr"):
         assert found[name].to_numpy() == pytest.approx(warped.rows[name].to_numpy(), abs=1e-3)
     assert method.shown == {(OBJECTS, 12)}  # the context alone
     assert not found["handed"].any() and warped.rows["handed"].all()
@@ -192,12 +198,12 @@ def test_steering_is_exact_for_moved_cameras_and_takes_its_unit_from_all_of_the_
     turn = torch.from_numpy(Rotation.random(2, random_state=2).as_matrix())
     moved = carried(w2c, torch.tensor([0.2, 5.0]).double(), turn, torch.from_numpy(random.normal(size=(2, 3))))
     true, target = w2c[:, :5], w2c[:, 5:]
-    found, known = steered(Cameras(moved[:, :5], None), true, target)
+    found, known = steer(Cameras(moved[:, :5], None), true, target)
     assert known.all() and torch.allclose(found.w2c, moved[:, 5:], atol=1e-12)
 
     noisy = moved[:, :5].clone()
     noisy[..., :3, 3] += torch.from_numpy(random.normal(0, 0.1, (2, 5, 3)))
-    found, _ = steered(Cameras(noisy, None), true, target)
+    found, _ = steer(Cameras(noisy, None), true, target)
     unit = [align_centres(*(torch.linalg.inv(each[i])[:, :3, 3] for each in (noisy, true))).scale for i in (0, 1)]
     apart = found.w2c @ torch.linalg.inv(noisy[:, 2:3]), target @ torch.linalg.inv(true[:, 2:3])
     assert torch.allclose(apart[0][..., :3, :3], apart[1][..., :3, :3])
@@ -205,7 +211,7 @@ def test_steering_is_exact_for_moved_cameras_and_takes_its_unit_from_all_of_the_
 
     noisy[0, :, :3, 3] = 0
     noisy[0, :, :3, :3] = torch.eye(3).double()
-    again, known = steered(Cameras(noisy, None), true, target)
+    again, known = steer(Cameras(noisy, None), true, target)
     assert known.tolist() == [False, True] and again.w2c.isfinite().all()
     assert torch.equal(again.w2c[1], found.w2c[1])
 
@@ -214,13 +220,13 @@ def test_controls_come_out_where_theory_puts_them(batch: list[Loaded], warped: W
     one = protocol()
     best = one.summarise(warped.rows, lambda sample: {}).metrics
     assert best["success"].mean >= 0.75
-    key = f"{OBJECT}|failed=baseline"
+    key = f"{OBJECT_PSNR}|failed=baseline"
     for control, at_most in ((CopyContext, 0.5), (Static, 0.0), (ShuffledPoses, 0.5)):
         found = summary(one, batch, control(OPTIONS, "cpu")).metrics
         assert found["success"].mean <= at_most
         assert found[key].mean < best[key].mean - 3
-    stood = summary(one, batch, Standing(OPTIONS, "cpu"))
-    assert stood.metrics["success"].mean == 0 and OBJECT not in stood.metrics
+    stood = summary(one, batch, NoMotion(OPTIONS, "cpu"))
+    assert stood.metrics["success"].mean == 0 and OBJECT_PSNR not in stood.metrics
     assert stood.counts["not reconstructed, cameras without a similarity"] == OBJECTS
     assert stood.metrics[key].mean == pytest.approx(stood.references["one colour"][key])
 
@@ -230,7 +236,7 @@ def test_whoever_fails_where_it_is_hard_has_better_successes_and_a_worse_score(
     batch: list[Loaded], warped: Warped, how: str, reason: str
 ) -> None:
     one = protocol()
-    kept = warped.rows.sort_values(OBJECT)["sample"].tolist()[-2:]
+    kept = warped.rows.sort_values(OBJECT_PSNR)["sample"].tolist()[-2:]
     hard = torch.tensor([each.sample.id not in kept for each in batch])
     honest = one.summarise(warped.rows, lambda sample: {}).metrics
     shown = torch.where(hard[:, None, None, None, None], torch.nan, warped.renders)
@@ -238,8 +244,8 @@ def test_whoever_fails_where_it_is_hard_has_better_successes_and_a_worse_score(
     assert (picky["failure"] == reason).tolist() == hard.tolist()
     found = one.summarise(picky, lambda sample: {}).metrics
     assert found["success"].mean == 2 / OBJECTS
-    assert found[OBJECT].mean > honest[OBJECT].mean and found[OBJECT].n == 2
-    for name in (OBJECT, "psnr"):
+    assert found[OBJECT_PSNR].mean > honest[OBJECT_PSNR].mean and found[OBJECT_PSNR].n == 2
+    for name in (OBJECT_PSNR, "psnr"):
         expected = picky[name].where(picky["success"] == 1, picky[f"baseline.{name}"]).mean()
         assert found[f"{name}|failed=baseline"].mean == pytest.approx(expected)
         assert found[f"{name}|failed=baseline"].mean < honest[f"{name}|failed=baseline"].mean
@@ -247,7 +253,7 @@ def test_whoever_fails_where_it_is_hard_has_better_successes_and_a_worse_score(
 
 def test_one_colour_is_no_reconstruction_and_scores_what_numpy_says(batch: list[Loaded]) -> None:
     one, truth = protocol("protocol.success_margin_db=0.0"), Truth.of(batch)
-    found = rows(one, batch, Shows(truth.flat))
+    found = rows(one, batch, Shows(truth.object_colour))
     assert (found["success"] == 0).all() and set(found["failure"]) == {"no better than one colour"}
     for i, loaded in enumerate(batch):
         frames, clip = loaded.frames[0], loaded.sample.clips[0]
@@ -257,7 +263,7 @@ def test_one_colour_is_no_reconstruction_and_scores_what_numpy_says(batch: list[
         colour = np.moveaxis(seen[context], 1, -1)[np.isfinite(depth[context])].mean(0)
         errors = [(np.moveaxis(seen[t], 0, -1)[np.isfinite(depth[t])] - colour) ** 2 for t in target]
         expected = np.mean([-10 * np.log10(each.mean()) for each in errors])
-        assert found[OBJECT][i] == pytest.approx(expected, abs=1e-4) == found[f"baseline.{OBJECT}"][i]
+        assert found[OBJECT_PSNR][i] == pytest.approx(expected, abs=1e-4) == found[f"baseline.{OBJECT_PSNR}"][i]
         blank = seen[context].mean((0, 2, 3))[:, None, None]
         expected = np.mean([-10 * np.log10(((seen[t] - blank) ** 2).mean()) for t in target])
         assert found["baseline.psnr"][i] == pytest.approx(expected, abs=1e-4)
@@ -269,14 +275,14 @@ def test_without_depth_every_pixel_is_the_objects(batch: list[Loaded]) -> None:
     one.dataset.provides = one.dataset.provides - {Need.DEPTH}
     blind = [Loaded(each.sample, (replace(each.frames[0], depth=None),)) for each in batch]
     found = rows(one, blind, Static(OPTIONS, "cpu"))
-    assert found[OBJECT].to_numpy() == pytest.approx(found["psnr"].to_numpy())
-    assert found[f"baseline.{OBJECT}"].to_numpy() == pytest.approx(found["baseline.psnr"].to_numpy())
+    assert found[OBJECT_PSNR].to_numpy() == pytest.approx(found["psnr"].to_numpy())
+    assert found[f"baseline.{OBJECT_PSNR}"].to_numpy() == pytest.approx(found["baseline.psnr"].to_numpy())
     assert one.summarise(found, lambda sample: {}).notes == (NO_DEPTH,)
 
 
 def test_renders_of_a_failure_score_as_a_failure_again(batch: list[Loaded]) -> None:
     one = protocol("protocol.success_margin_db=0.0")
-    shown = one.predict(batch, Standing(OPTIONS, "cpu"))[RENDERS]
+    shown = one.predict(batch, NoMotion(OPTIONS, "cpu"))[RENDERS]
     assert shown.shape == (OBJECTS, TARGETS, 3, SIZE, SIZE)
     assert (rows(one, batch, Shows(shown))["success"] == 0).all()
 

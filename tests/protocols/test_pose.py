@@ -13,12 +13,16 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from baselines.controls.methods import ControlOptions, CopyContext, Dolly, ShuffledPoses, Standing, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.constant_motion import Dolly, NoMotion
+from baselines.controls.copies import CopyContext
+from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.compose import compose_tree
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
@@ -230,8 +234,8 @@ def test_a_dolly_that_guesses_backwards_is_rewarded_wherever_errors_are_folded()
     assert scores["pose"]["auc_exact_signed@30"].mean == 0 == scores["pose"]["magnitude"].mean
 
 
-def test_standing_still_is_90_degrees_off_and_has_no_trajectory_error() -> None:
-    found = summary(protocol("protocol=pose"), Standing(OPTIONS, "cpu"))
+def test_no_motion_is_90_degrees_off_and_has_no_trajectory_error() -> None:
+    found = summary(protocol("protocol=pose"), NoMotion(OPTIONS, "cpu"))
     assert found.metrics["auc_exact_signed@30"].mean == 0
     assert np.isnan(found.metrics["ate"].mean)
     assert found.counts["no ATE, the predicted camera centres coincide"] == 5
@@ -277,7 +281,10 @@ def test_what_has_no_cameras_or_does_not_take_targets_is_refused_in_one_line() -
 def test_whoever_is_handed_the_cameras_is_an_upper_bound_and_in_no_ones_table() -> None:
     tree = compose_tree(["protocol=pose", "protocol.resolution=16", "dataset.count=2"])
     one = Pose(
-        parse(PoseOptions, tree["protocol"]), Procedural(parse(ProceduralOptions, tree["dataset"]), "cpu"), None, 0
+        parse(PoseOptions, tree["protocol"]),
+        ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu"),
+        None,
+        0,
     )
     for method in (Warp(OPTIONS, "cpu"), ShuffledPoses(OPTIONS, "cpu")):
         assert one.target_pose(method.card) is TargetPose.GIVEN

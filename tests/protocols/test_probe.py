@@ -16,11 +16,14 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 import evalkit.config
-from baselines.controls.methods import ControlOptions, CopyTarget, Static, Warp
+from baselines.controls.cards import ControlOptions
+from baselines.controls.copies import CopyTarget, Static
+from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.method import Method, PoseCode
 from evalkit.oracles.oracle import ClipLocation, Estimate
@@ -28,11 +31,12 @@ from evalkit.pixels import Preprocess
 from evalkit.protocol import Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.views import Cameras, Frames, Views
-from protocols.probe.heads import Rescale, rescaled
-from protocols.probe.inputs import narrowed, standardised, thumbnails
-from protocols.probe.protocol import Probe, ProbeOptions
-from protocols.probe.rotation import nearest_rotation
-from protocols.probe.split import split_scenes
+from protocols.probe.heads import rescaled
+from protocols.probe.inputs import projected, standardised, thumbnails
+from protocols.probe.nearest_rotation import nearest_rotation
+from protocols.probe.options import ProbeOptions, Rescale
+from protocols.probe.protocol import Probe
+from protocols.probe.scene_split import split_scenes
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("probe", "probe@xfactor", "probe@rayzer")
@@ -150,7 +154,7 @@ def rooms() -> tuple[Probe, list[Loaded]]:
         "seed": 0,
         "profile": "procedural",
     }
-    dataset = Procedural(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
+    dataset = ProceduralDataset(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
     one = protocol(dataset=dataset, training={"steps": 120})
     return one, load(one)
 
@@ -324,10 +328,10 @@ def test_parts_of_a_split_are_disjoint_and_know_no_order(names: set[str], seed: 
 def test_hashing_keeps_inner_products_and_short_codes() -> None:
     codes = torch.randn(6, 50_000, generator=torch.Generator().manual_seed(0)) / 50_000**0.5
     codes[1] += codes[0]
-    short = narrowed(codes, 2048)
+    short = projected(codes, 2048)
     assert short.shape == (6, 2048) and (short @ short.T - codes @ codes.T).abs().max() < 0.15
-    assert torch.equal(narrowed(codes, 50_000), codes)
-    assert torch.allclose(narrowed(2 * codes - 1, 2048), 2 * short - narrowed(torch.ones(50_000), 2048), atol=1e-4)
+    assert torch.equal(projected(codes, 50_000), codes)
+    assert torch.allclose(projected(2 * codes - 1, 2048), 2 * short - projected(torch.ones(50_000), 2048), atol=1e-4)
 
 
 def test_inputs_are_standardised_on_the_training_views_alone() -> None:

@@ -16,10 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from evalkit.config.compose import compose_runs
+from evalkit.config.compose import compose_run
+from evalkit.config.run import config_of
 from evalkit.errors import UserError
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.engine import Task
+from evalkit.run.execute import execute
 from evalkit.run.local import LocalEngine
+from evalkit.run.prepare import Job, prepare
+from evalkit.run.session import Session
 from evalkit.run.store import RunFolder
 
 SMALL = ["protocol=nvs", "protocol.resolution=64", "limit=10", "batch=2", "baseline=warp"]
@@ -31,9 +35,13 @@ def session() -> Session:
 
 
 def finished(overrides: list[str], session: Session) -> Job:
-    job = prepare(compose_runs(overrides)[0], session)
-    execute([job], lambda index, count: None)
+    job = prepare(compose_run(overrides), session)
+    execute([job], session, nobody)
     return job
+
+
+def nobody(index: int, count: int) -> None:
+    """Nobody is told of progress."""
 
 
 def parquet(job: Job) -> bytes:
@@ -44,6 +52,7 @@ def summary(job: Job) -> dict[str, Any]:
     """All of summary.json but the time it took."""
     document: dict[str, Any] = json.loads((job.folder.path / "summary.json").read_text())
     assert document["metrics"].pop("seconds")["n"] > 0
+    assert document.pop("sha256")
     return document
 
 
@@ -56,8 +65,8 @@ def test_four_shards_in_any_order_equal_one(tmp_path: Path, session: Session) ->
 
 
 def test_shards_leave_no_summary_before_the_last(tmp_path: Path, session: Session) -> None:
-    job = prepare(compose_runs([*SMALL, f"out={tmp_path}", "shard=0/2"])[0], session)
-    assert execute([job], lambda index, count: None) == [None]
+    job = prepare(compose_run([*SMALL, f"out={tmp_path}", "shard=0/2"]), session)
+    assert execute([job], session, nobody) == [None]
     assert not (job.folder.path / "rows.parquet").exists()
 
 
@@ -73,10 +82,11 @@ def test_batch_size_changes_no_number_beyond_rounding(tmp_path: Path, session: S
 
 def test_reversed_order_gives_the_same_table(tmp_path: Path, session: Session) -> None:
     whole = finished([*SMALL, f"out={tmp_path}/whole"], session)
-    job = prepare(compose_runs([*SMALL, f"out={tmp_path}/reversed"])[0], session)
-    blocks = job.plan.blocks(job.config.shard)[::-1]
-    LocalEngine(job.protocol, job.dataset, [job.entry]).run(job.plan, blocks, lambda index, count: None)
-    execute([job], lambda index, count: None)
+    job = prepare(compose_run([*SMALL, f"out={tmp_path}/reversed"]), session)
+    job.folder.create(job.manifest, "", job.plan.index)
+    task = Task(job.config, job.device.name, job.missing()[::-1], frozenset(), job.folder)
+    LocalEngine(session).run([task], nobody)
+    execute([job], session, nobody)
     assert parquet(job) == parquet(whole)
 
 
@@ -85,15 +95,16 @@ def test_a_torn_row_is_computed_again(tmp_path: Path, session: Session) -> None:
     before, journal = parquet(job), next((job.folder.path / "rows").glob("*.jsonl"))
     journal.write_bytes(journal.read_bytes()[:-40])
     (job.folder.path / "rows.parquet").unlink()
-    execute([job], lambda index, count: None)
+    execute([job], session, nobody)
     assert parquet(job) == before
 
 
 def test_two_processes_cannot_write_one_shard(tmp_path: Path, session: Session) -> None:
-    job = prepare(compose_runs([*SMALL, f"out={tmp_path}"])[0], session)
+    job = prepare(compose_run([*SMALL, f"out={tmp_path}"]), session)
+    job.folder.create(job.manifest, "", job.plan.index)
     other = RunFolder(job.folder.path, job.folder.writer)
     with other.claim(), pytest.raises(UserError, match="another process"):
-        execute([job], lambda index, count: None)
+        execute([job], session, nobody)
 
 
 def test_killed_runs_end_as_if_never_interrupted(tmp_path: Path, session: Session) -> None:
@@ -125,3 +136,14 @@ def test_killed_runs_end_as_if_never_interrupted(tmp_path: Path, session: Sessio
 
 def _rows(folder: Path) -> int:
     return sum(journal.read_bytes().count(b"\n") for journal in folder.rglob("rows/*.jsonl"))
+
+
+def test_an_engine_can_rebuild_a_task_from_plain_settings(tmp_path: Path, session: Session) -> None:
+    """In another process there are settings only: the same rows come out."""
+    whole = finished([*SMALL, f"out={tmp_path}/whole"], session)
+    job = prepare(compose_run([*SMALL, f"out={tmp_path}/again"]), session)
+    job.folder.create(job.manifest, "", job.plan.index)
+    config = config_of(json.loads(json.dumps(job.config.tree())))
+    assert config == job.config
+    LocalEngine(Session()).run([Task(config, "cpu", job.missing(), frozenset(), job.folder)], nobody)
+    assert job.folder.rows() == whole.folder.rows()

@@ -13,7 +13,8 @@ import torch
 from evalkit.card import Need
 from evalkit.config.schema import parse
 from evalkit.data.dataset import Dataset, SequenceInfo
-from evalkit.data.procedural.dataset import Procedural, ProceduralOptions
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.geometry.projection import forward_splat
 from evalkit.pixels import Preprocess, Profile
@@ -24,7 +25,7 @@ from evalkit.views import Cameras, Frames
 SIDE = 32
 
 
-def orbits(length: int = 9) -> Procedural:
+def orbits(length: int = 9) -> ProceduralDataset:
     options = {
         "world": "orbits",
         "split": "train",
@@ -34,7 +35,7 @@ def orbits(length: int = 9) -> Procedural:
         "seed": 0,
         "profile": "procedural",
     }
-    return Procedural(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
+    return ProceduralDataset(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
 
 
 class Numbered:

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from evalkit.cli.main import app
 from evalkit.errors import UserError
-from evalkit.registry import Group, load
+from evalkit.registry import Group, implementation, load
 from evalkit.training.settings import compose_training
 
 TINY = [
@@ -58,7 +58,7 @@ def command(overrides: list[str]) -> subprocess.Popen[bytes]:
 @pytest.mark.parametrize("baseline", SIZES)
 def test_train_save_load_render(baseline: str, tmp_path: Path) -> None:
     weights = trained(tiny(baseline, tmp_path), tmp_path)
-    method_class = load(Group.BASELINE, baseline)
+    method_class = implementation(load(Group.BASELINE, baseline))
     method = method_class(method_class.Options(name=baseline, weights=str(weights)), "cpu")
     assert (
         method.card.trained_on == "procedural world=orbits split=train count=3 length=33 motion=path seed=0, 48 clips"
@@ -126,7 +126,7 @@ def test_a_second_stage_starts_from_the_first(tmp_path: Path) -> None:
 def test_the_papers_sizes_are_there(baseline: str) -> None:
     config = compose_training([f"baseline={baseline}", "trainer=paper"])
     with torch.device("meta"):
-        trainee = load(Group.BASELINE, baseline).trainee(config.model)
+        trainee = implementation(load(Group.BASELINE, baseline)).trainee(config.model)
     millions = sum(each.numel() for each in trainee.parameters()) / 1e6
     assert millions == pytest.approx({"xfactor": 305, "rayzer": 182, "rust": 75}[baseline], rel=0.1)
 

@@ -1,134 +1,86 @@
-"""The `procedural` dataset: sequences of worlds that a name and a seed determine."""
+"""Rendering of the `procedural` dataset."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Literal
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from pydantic import Field
 from torch import Tensor
 
-from evalkit.card import Need
-from evalkit.config.options import ComponentOptions
-from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.raycast.cull import Lens
+from evalkit.data.procedural.catalogue import Procedural
+from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.data.procedural.raycast.cameras import PinholeCameras
 from evalkit.data.procedural.raycast.lightmap import bake
 from evalkit.data.procedural.raycast.render import render
-from evalkit.data.procedural.rng import Dice
-from evalkit.data.procedural.scenes.orbits import TABLE_HEIGHT, plan_orbit
-from evalkit.data.procedural.scenes.paths import glide, orbit, pan, revolution
-from evalkit.data.procedural.scenes.rooms import plan_room
-from evalkit.data.procedural.scenes.solids import Scene, Tables
-from evalkit.data.procedural.scenes.turntable import plan_turntable
-from evalkit.data.procedural.textures.atlas import pages
+from evalkit.data.procedural.raycast.tables import Tables
+from evalkit.data.procedural.rng import Rng
+from evalkit.data.procedural.scenes.worlds import plan_sequence
+from evalkit.data.procedural.textures.atlas import texture_atlas
 from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.pixels import Preprocess
 from evalkit.views import Cameras, Frames
 
-WORLDS_KEPT = 128  # worlds of recent sequences, a quarter of a megabyte each, so that no method bakes them again
-TURNTABLE_FOV_DEG = 40.0
-
-
-class ProceduralOptions(ComponentOptions):
-    """Which worlds, how many and how long; `config/dataset/procedural.yaml` says what each is for."""
-
-    name: Literal["procedural"]
-    world: Literal["rooms", "orbits", "turntable"]
-    split: Literal["train", "val", "test"]
-    count: int = Field(ge=1, le=9999)
-    length: int = Field(ge=1)
-    motion: Literal["path", "pan"]
-    seed: int
-    profile: str
+WORLDS_KEPT = 128  # recent worlds, 250 kB each, so that their light is not computed again for every method
 
 
 @dataclass(frozen=True)
 class World:
-    """One sequence: its scene, its cameras w2c [length, 4, 4] float64, and its field of view."""
+    """One sequence, ready to be rendered: its scene, its cameras w2c [length, 4, 4] float64, and its field of view."""
 
     tables: Tables
     w2c: Tensor
     fov_deg: float
 
 
-def plan_world(world: str, dice: Dice, length: int, motion: str = "path") -> tuple[Scene, NDArray[np.float64], float]:
-    """Scene the scene, the path [length, 4, 4] and the field of view of one sequence."""
-    plan, path, fov = _planned(world, dice, length)
-    return plan, path if motion == "path" else pan(dice.fork("pan"), length, path[length // 2]), fov
-
-
-def _planned(world: str, dice: Dice, length: int) -> tuple[Scene, NDArray[np.float64], float]:
-    scene, path = dice.fork("scene"), dice.fork("path")
-    fov = dice.fork("lens").uniform(54, 64)
-    if world == "rooms":
-        plan = plan_room(scene)
-        assert plan.room is not None
-        return plan, glide(path, length, plan.room.centre[2]), fov
-    if world == "orbits":
-        return plan_orbit(scene), orbit(path, length, np.array([0.0, 0.0, TABLE_HEIGHT + 0.08])), fov
-    return plan_turntable(scene), revolution(path, length), TURNTABLE_FOV_DEG
-
-
-class Procedural:
-    """Ray-cast worlds with exact cameras, depth and intrinsics; a `Dataset` and a `KnownWorld`."""
-
-    Options = ProceduralOptions
-    provides = frozenset(Need)
+class ProceduralDataset(Procedural):
+    """Renders the sequences of `Procedural`; a `Dataset` and a `KnownWorld`."""
 
     def __init__(self, options: ProceduralOptions, device: str) -> None:
-        self.options, self.device = options, device
-        self._world = lru_cache(WORLDS_KEPT)(self._make)
-
-    def sequences(self) -> list[SequenceInfo]:
-        """All sequences; each is a scene of its own."""
-        o = self.options
-        names = [f"{o.world}-{o.split}-{i:04d}" for i in range(o.count)]
-        return [SequenceInfo(name, name, ((0, o.length),)) for name in names]
+        super().__init__(options, device)
+        self._world = lru_cache(WORLDS_KEPT)(self._make_world)
 
     def frames(self, sequence: str, numbers: Sequence[int], preprocess: Preprocess) -> Frames:
-        """Render frames; they are born square, so that the profile of ``preprocess`` has nothing to do."""
+        """Render frames of a sequence.
+
+        They are rendered at the resolution of ``preprocess`` and are square, so that its profile has no effect.
+
+        Raises:
+            UserError: for an unknown sequence.
+            SampleError: for a frame number outside of the sequence.
+        """
         world = self._world(sequence)
-        wrong = [n for n in numbers if not 0 <= n < self.options.length]
-        if wrong:
-            raise SampleError(f"{sequence}: frame {wrong[0]} is outside of 0..{self.options.length - 1}")
+        outside = [number for number in numbers if not 0 <= number < self.options.length]
+        if outside:
+            raise SampleError(f"{sequence}: frame {outside[0]} is outside of 0..{self.options.length - 1}")
         return self._render(world, world.w2c[list(numbers)], tuple(numbers), preprocess.resolution)
 
     def view(self, sequence: str, w2c: Tensor, resolution: int) -> Frames:
-        """Ray-cast a sequence's scene from ``w2c`` [V, 4, 4] through the sequence's own lens, square."""
+        """Render the scene of a sequence from cameras w2c [V, 4, 4], with the intrinsics of the sequence."""
         world = self._world(sequence)
         return self._render(world, w2c.double().cpu(), tuple(range(len(w2c))), resolution)
 
-    def digest(self) -> str:
-        """SHA-256 over the options and the source of this package."""
-        total = hashlib.sha256(self.options.model_dump_json().encode())
-        here = Path(__file__).parent
-        for file in sorted(here.rglob("*.py")):
-            total.update(file.relative_to(here).as_posix().encode())
-            total.update(file.read_bytes())
-        return total.hexdigest()
-
-    def _make(self, sequence: str) -> World:
-        known = [info.name for info in self.sequences()]
-        if sequence not in known:
-            raise UserError(f"no sequence '{sequence}'{did_you_mean(sequence, known)}")
-        index = int(sequence.rsplit("-", 1)[1])
-        o = self.options
-        plan, path, fov = plan_world(o.world, Dice(o.world, o.split, o.seed, index), o.length, o.motion)
-        return World(bake(plan).to(self.device), torch.from_numpy(path), fov)
+    def _make_world(self, sequence: str) -> World:
+        names = [info.name for info in self.sequences()]
+        if sequence not in names:
+            raise UserError(f"no sequence '{sequence}'{did_you_mean(sequence, names)}")
+        options, index = self.options, int(sequence.rsplit("-", 1)[1])
+        rng = Rng(options.world, options.split, options.seed, index)
+        plan = plan_sequence(options.world, rng, options.length, options.motion)
+        return World(bake(plan.scene).to(self.device), torch.from_numpy(plan.w2c), plan.fov_deg)
 
     def _render(self, world: World, w2c: Tensor, numbers: tuple[int, ...], resolution: int) -> Frames:
-        focal = resolution / 2 / math.tan(math.radians(world.fov_deg) / 2)
-        intrinsics = torch.eye(3, dtype=torch.float64).repeat(len(w2c), 1, 1)
-        intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = focal
-        intrinsics[:, :2, 2] = resolution / 2
-        w2c, intrinsics = w2c.to(self.device), intrinsics.to(self.device)
-        images, depth = render(world.tables, pages(self.device), Lens.of(w2c, intrinsics, resolution))
+        w2c, intrinsics = w2c.to(self.device), _intrinsics(world.fov_deg, resolution, len(w2c)).to(self.device)
+        cameras = PinholeCameras.of(w2c, intrinsics, resolution)
+        images, depth = render(world.tables, texture_atlas(self.device), cameras)
         return Frames(images, numbers, Cameras(w2c, intrinsics), depth)
+
+
+def _intrinsics(fov_deg: float, resolution: int, count: int) -> Tensor:
+    """Intrinsics [count, 3, 3] float64 of square images with this field of view."""
+    intrinsics = torch.eye(3, dtype=torch.float64).repeat(count, 1, 1)
+    intrinsics[:, 0, 0] = intrinsics[:, 1, 1] = resolution / 2 / math.tan(math.radians(fov_deg) / 2)
+    intrinsics[:, :2, 2] = resolution / 2
+    return intrinsics

@@ -1,4 +1,4 @@
-"""Reads one still image, whatever its kind, as upright 8-bit RGB."""
+"""Read one image of any common kind as upright 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from evalkit.errors import SampleError
@@ -17,7 +18,7 @@ _QUARTER_TURNS = frozenset({5, 6, 7, 8})  # EXIF orientations that swap width an
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Key that sorts names as people count.
+    """Sort key that compares the numbers in names by value: frame 2 before frame 10.
 
     >>> sorted(["f10.png", "f9.png", "f010.png"], key=natural_key)
     ['f9.png', 'f010.png', 'f10.png']
@@ -26,29 +27,37 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
 
 
-def read_image(path: Path, name: str = "") -> Image.Image:
-    """Read an image as RGB, 8 bit, upright.
+def read_image(path: Path) -> Image.Image:
+    """Read an image as upright 8-bit RGB.
 
     EXIF rotation is applied; transparency is composited on white; 16-bit grey is scaled, not clipped, while 16-bit
-    colour loses its low byte (less than one level of 255). Raises SampleError, one line ``name: reason`` (the path
-    where no name is given), for a file that is missing, empty, truncated, no image, or too large to be one.
+    colour loses its low byte (less than one level of 255).
+
+    Raises:
+        SampleError: the file is missing, empty, truncated, not an image, or too large. The message is the reason on
+            one line; the caller names the file.
     """
     try:
         with Image.open(path) as image:
             _check_size(image)
             image.load()
             return _to_rgb(ImageOps.exif_transpose(image))
-    except Exception as error:  # of damaged files Pillow raises nearly everything: SyntaxError, struct.error, ...
-        raise SampleError(f"{name or path}: {_reason(path, error)}") from error
+    except Exception as error:  # damaged files make Pillow raise many types: SyntaxError, struct.error, ...
+        raise SampleError(_reason(path, error)) from error
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """Read an image as a mask [H, W], true where it is brighter than half. Raises SampleError as `read_image` does."""
+    return np.asarray(read_image(path).convert("L")) > 127
 
 
 def image_size(path: Path) -> tuple[int, int] | None:
     """Read the upright (width, height) from an image's header, or None where it cannot be read."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
-            return (image.height, image.width) if turned else image.size
-    except Exception:  # as above; whoever needs the pixels gets the reason
+            rotated = image.getexif().get(ExifTags.Base.Orientation) in _QUARTER_TURNS
+            return (image.height, image.width) if rotated else image.size
+    except Exception:  # as above; `read_image` reports the reason
         return None
 
 
@@ -67,7 +76,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _scale_to_8_bit(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, which `convert` would clip at 255 instead of scaling."""
+    """Scale 16-bit grey to 8 bits; Pillow's ``convert`` would clip it at 255."""
     values = np.asarray(image)
     if values.dtype.kind == "f" or values.min() < 0 or values.max() > 65535:
         raise ValueError("neither 8 nor 16 bits a channel")
@@ -75,7 +84,7 @@ def _scale_to_8_bit(image: Image.Image) -> Image.Image:
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Say in one line, without the path, why a file cannot be read."""
+    """Say on one line, without the folder, why a file cannot be read."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):

@@ -1,4 +1,4 @@
-"""Reads frames of a video by number, exactly; needs PyAV."""
+"""Read frames of a video by number, exactly. Needs PyAV."""
 
 from __future__ import annotations
 
@@ -16,47 +16,51 @@ VIDEO_SUFFIXES = frozenset({".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi"})
 
 
 @cache
-def frame_count(path: Path, name: str = "") -> int:
-    """Count the frames of a video: what the container says, else what decoding gives.
+def frame_count(path: Path) -> int:
+    """Number of frames of a video: what the container says; where it says nothing, all frames are decoded.
 
-    Raises SampleError ``name: reason`` where there is no video to read, UserError where PyAV is not installed.
+    Raises:
+        SampleError: it cannot be read; the message is the reason, the caller names the file.
+        UserError: PyAV is not installed.
     """
-    with _opened(path, name) as (container, stream):
+    with _open_video(path) as (container, stream):
         return stream.frames or sum(1 for _ in container.decode(stream))
 
 
-def read_frames(path: Path, numbers: Iterable[int], name: str = "") -> Iterator[tuple[int, Image.Image]]:
-    """Yield (number, frame) for the given numbers (from 0, in order of display), ascending, as upright RGB.
+def read_frames(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, Image.Image]]:
+    """Yield (number, frame) for frame numbers from 0 in order of display: ascending, as upright RGB.
 
-    Decodes from the start: seeking is exact only to keyframes, and timestamps are not always unique. Raises
-    SampleError ``name: reason`` where a frame is missing or damaged, UserError where PyAV is not installed.
+    Decodes from the start, because seeking is exact only to keyframes and timestamps are not always unique.
+
+    Raises:
+        SampleError: a frame is missing or damaged; the message is the reason, the caller names the file.
+        UserError: PyAV is not installed.
     """
-    wanted = sorted(set(numbers))
-    with _opened(path, name) as (container, stream):
+    with _open_video(path) as (container, stream):
         decoded = enumerate(container.decode(stream))
-        for number in wanted:
+        for number in sorted(set(numbers)):
             frame = next((frame for position, frame in decoded if position == number), None)
             if frame is None:
-                raise SampleError(f"{name or path}: frame {number} cannot be decoded (truncated video?)")
+                raise SampleError(f"frame {number} cannot be decoded (truncated video?)")
             yield number, _upright(frame)
 
 
 @contextmanager
-def _opened(path: Path, name: str) -> Iterator[tuple[Any, Any]]:
-    """Open a container and its first video stream; what goes wrong while it is open becomes a SampleError."""
+def _open_video(path: Path) -> Iterator[tuple[Any, Any]]:
+    """Open a container and its first video stream. PyAV's errors become SampleErrors as long as it is open."""
     try:
         import av
     except ModuleNotFoundError as error:
-        raise UserError(f"reading {name or path} needs PyAV: pip install 'evalkit[video]'") from error
+        raise UserError(f"reading {path.name} needs PyAV: pip install 'evalkit[video]'") from error
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise SampleError(f"{name or path}: no video in it")
+                raise SampleError("no video stream")
             stream = container.streams.video[0]
             stream.thread_type = "AUTO"
             yield container, stream
     except (av.error.FFmpegError, OSError) as error:
-        raise SampleError(f"{name or path}: unreadable video ({error.strerror})") from error
+        raise SampleError(f"unreadable video ({error.strerror})") from error
 
 
 def _upright(frame: Any) -> Image.Image:

@@ -1,1 +1,1 @@
-"""Learned oracles: VGGT, Depth Anything 3."""
+"""Oracles that are published networks: VGGT, Depth Anything 3."""

@@ -1,4 +1,4 @@
-"""What oracles that are somebody's network share: their weights, their input, their answers."""
+"""What all oracles share that are published networks: loading weights, input frames, answers in batches."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from torch.nn.functional import interpolate
 
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import relative_to
-from evalkit.oracles.frames import quantised
+from evalkit.oracles.frames import clips_to_uint8
 from evalkit.oracles.oracle import Estimate
 
 NOT_FINITE = "the network answered with NaN or infinity"
 
 
 def with_weights(network: nn.Module, tensors: dict[str, Tensor], prefix: str) -> nn.Module:
-    """Give a network the tensors whose names begin with ``prefix``, and freeze it.
+    """Load the tensors whose names begin with ``prefix`` into a network, and freeze it.
 
-    Tensors that it has no use for are left out, as the packages themselves do; UserError where it lacks one.
+    Tensors that it does not have are left out, as the packages themselves do; UserError where one is missing.
     """
     own = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     missing = network.load_state_dict(own, strict=False, assign=True).missing_keys
     if missing:
-        who = f"{type(network).__module__}.{type(network).__name__}"
-        raise UserError(f"these weights are not those of {who}: {len(missing)} tensors are missing, as {missing[0]}")
+        kind = f"{type(network).__module__}.{type(network).__name__}"
+        raise UserError(f"these weights are not those of {kind}: {len(missing)} tensors are missing, as {missing[0]}")
     return network.eval().requires_grad_(False)
 
 
@@ -45,15 +45,22 @@ def square(images: Tensor, side: int) -> Tensor:
 def estimate_in_batches(
     images: Tensor, side: int, batch: int, device: str, solve: Callable[[Tensor], Tensor]
 ) -> Estimate:
-    """Ask ``solve`` about clips [B, V, 3, H, W], ``batch`` at a time, and express its w2c relative to the first frame.
+    """Run ``solve`` on clips, ``batch`` at a time, and express its cameras relative to the first frame.
 
-    ``solve`` takes squares [batch, V, 3, side, side] float32 on ``device`` and gives w2c [batch, V, 4, 4]. Its
-    batches are always full, the last one filled up with its own first clip: matrix products round differently for
-    other shapes, and an answer must not depend on how many clips were asked about. Pixels are rounded to 8 bits first.
-    Raises ValueError as `quantised` does.
+    Batches are always full, the last one filled up with its own first clip: matrix products round differently for
+    other shapes, and an answer must not depend on the number of clips. Pixels are rounded to 8 bits first.
+
+    Args:
+        images: [B, V, 3, H, W] in [0, 1].
+        side: resolution of the network in pixels.
+        batch: clips at a time.
+        device: where the network is.
+        solve: takes squares [batch, V, 3, side, side] float32 on ``device`` and returns w2c [batch, V, 4, 4].
+
+    Raises ValueError as `clips_to_uint8` does.
     """
     answers = [torch.zeros(0, images.shape[1], 4, 4, dtype=torch.float64)]
-    for clips in torch.split(quantised(images), batch) if len(images) else ():
+    for clips in torch.split(clips_to_uint8(images), batch) if len(images) else ():
         full = torch.cat([clips, clips[:1].expand(batch - len(clips), *clips.shape[1:])])
         with torch.inference_mode():
             w2c = solve(square(full.to(device, torch.float32) / 255, side))
@@ -61,7 +68,7 @@ def estimate_in_batches(
     w2c = torch.cat(answers)
     finite = w2c.isfinite().flatten(1).all(1)
     relative = relative_to(w2c, w2c[:, 0]).masked_fill(~finite[:, None, None, None], torch.nan)
-    return Estimate(relative, tuple("" if good else NOT_FINITE for good in finite.tolist()))
+    return Estimate(relative, tuple("" if is_finite else NOT_FINITE for is_finite in finite.tolist()))
 
 
 def autocast(device: str, precision: str) -> torch.autocast:

@@ -1,7 +1,4 @@
-"""The optional packages behind oracles: how to get them, and which one is here. Costs nothing to import.
-
-None is imported before an oracle is made that needs it.
-"""
+"""The optional packages of oracles: how to install them, and which version is installed. None is imported here."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ INSTALL = {  # --no-deps: both pin numpy<2 without need, and Depth Anything 3 al
 
 
 def require(module: str, oracle: str) -> Any:
-    """Import a module of the package behind an oracle; UserError with what to type where that fails."""
+    """Import a module of an oracle's package. Raises UserError, with what to type, where that fails."""
     try:
         return import_module(module)
     except ImportError as error:
@@ -31,8 +28,8 @@ def require(module: str, oracle: str) -> Any:
 def installed_version(package: str) -> str:
     """The commit from which a package was installed, else its version, else "unknown" (a folder on the path)."""
     try:
-        found = distribution(package)
+        installed = distribution(package)
     except PackageNotFoundError:
         return "unknown"
-    origin = json.loads(found.read_text("direct_url.json") or "{}")
-    return str(origin.get("vcs_info", {}).get("commit_id", found.version))
+    origin = json.loads(installed.read_text("direct_url.json") or "{}")
+    return str(origin.get("vcs_info", {}).get("commit_id", installed.version))

@@ -1,1 +1,1 @@
-"""The `procedural` oracle: learned matches for images too soft for SIFT (docs/oracles.md). Imports nothing itself."""
+"""The `procedural` oracle: learned matches for images too soft for SIFT (docs/oracles.md)."""

@@ -1,4 +1,4 @@
-"""The network: what a frame looks like around every pixel, coarsely to find and finely to place."""
+"""The network: features around every pixel, coarse ones to find a point and fine ones to place it."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize, pixel_unshuffle, relu
 
-SIDE = 256  # pixels; frames of another size are resized
-COARSE, FINE = 8, 2  # pixels a cell
+from evalkit.oracles.procedural.oracle import SIDE as SIDE
+
+COARSE, FINE = 8, 2  # pixels per cell
 COARSE_CHANNELS, FINE_CHANNELS = 64, 32
-WIDTHS = (24, 48, 96, 128)  # channels at 2, 4, 8 and 16 pixels a cell
+WIDTHS = (24, 48, 96, 128)  # channels at 2, 4, 8 and 16 pixels per cell
 
 
 @dataclass(frozen=True)
 class Features:
-    """Of N frames: coarse [N, 64, 32, 32] and fine [N, 32, 128, 128], unit vectors, and log_spread [N, 1, 128, 128].
+    """Features of N frames: ``coarse`` [N, 64, 32, 32] and ``fine`` [N, 32, 128, 128], unit vectors.
 
-    ``log_spread`` is the logarithm of how far off, in pixels, a match of a point there is expected to lie.
+    ``log_spread`` [N, 1, 128, 128]: logarithm of the expected error, in pixels, of a match of a point there.
     """
 
     coarse: Tensor
@@ -28,12 +29,12 @@ class Features:
     log_spread: Tensor
 
     def take(self, index: Tensor) -> Features:
-        """Return those of some frames."""
+        """Return the features of some frames."""
         return Features(self.coarse[index], self.fine[index], self.log_spread[index])
 
 
 class Block(nn.Module):
-    """Two convolutions beside a shortcut."""
+    """A residual block: two convolutions and a shortcut."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class Block(nn.Module):
 
 
 class FeatureNet(nn.Module):
-    """A small U-shaped network, 0.95 million weights, 1.2 G multiplications a frame."""
+    """A small U-shaped network: 0.95 million weights, 1.2 G multiplications per frame."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,28 +63,28 @@ class FeatureNet(nn.Module):
         self.log_scales = nn.Parameter(torch.tensor([2.5, 2.5]))  # of the similarities, coarse and fine
 
     def forward(self, images: Tensor) -> Features:
-        """Describe ``images`` [N, 3, 256, 256] in [0, 1]."""
+        """Compute the features of ``images`` [N, 3, 256, 256] in [0, 1]."""
         x2 = self.stem(pixel_unshuffle(standardised(images), FINE).contiguous(memory_format=torch.channels_last))
         x4 = self.to4(x2)
         x8 = self.to8(x4)
-        x8 = relu(self.at8(x8 + twice(self.from16(self.to16(x8)))))
-        x4 = relu(self.at4(x4 + twice(self.from8(x8))))
-        x2 = relu(self.at2(x2 + twice(self.from4(x4))))
+        x8 = relu(self.at8(x8 + upsampled(self.from16(self.to16(x8)))))
+        x4 = relu(self.at4(x4 + upsampled(self.from8(x8))))
+        x2 = relu(self.at2(x2 + upsampled(self.from4(x4))))
         return Features(normalize(self.coarse(x8), dim=1), normalize(self.fine(x2), dim=1), self.log_spread(x2))
 
 
 def convolution(channels: int, width: int, stride: int = 1) -> nn.Sequential:
-    """3 x 3, normalised over the batch."""
+    """A 3 x 3 convolution with batch normalisation."""
     return nn.Sequential(nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width))
 
 
-def twice(x: Tensor) -> Tensor:
+def upsampled(x: Tensor) -> Tensor:
     """Double the size."""
     return interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def standardised(images: Tensor) -> Tensor:
-    """Shift and scale each channel of each frame to mean 0 and deviation 1, as exposure and white balance would."""
+    """Shift and scale each channel of each frame to mean 0 and deviation 1: exposure and white balance drop out."""
     mean = images.mean((-1, -2), keepdim=True)
     deviation = (images - mean).square().mean((-1, -2), keepdim=True).sqrt()
     return (images - mean) / (deviation + 0.02)

@@ -1,4 +1,4 @@
-"""Placing matches to a fraction of a pixel: patches brought into agreement by least squares (Lucas and Kanade 1981)."""
+"""Places matches to a fraction of a pixel: patches are aligned by least squares (Lucas and Kanade 1981)."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, grid_sample, pad
 
-RADIUS, STEP_PX = 6, 1.5  # 13 x 13 places, 18 pixels across
-SPREAD = 0.6  # of the weights about the middle, in radii
+RADIUS, STEP_PX = 6, 1.5  # 13 x 13 samples, 18 pixels across
+SPREAD = 0.6  # of the weights around the centre, in radii
 ITERATIONS = 5
-SMOOTHING_PX = 0.8  # straight lines between sharp pixels mislead more than lost detail does, and noise most of all
+SMOOTHING_PX = 0.8  # linear interpolation of sharp pixels, and noise, do more harm than lost detail
 LUMINANCE = (0.299, 0.587, 0.114)
-FAINT = 1e-3  # added to contrasts
-LEAST_CONTRAST = 5e-3  # standard deviation of a patch, a little more than one of 256 levels
-LARGEST_STEP_PX, LARGEST_STRAIN = 2.0, 0.3
+CONTRAST_OFFSET = 1e-3  # added to contrasts
+MIN_CONTRAST = 5e-3  # standard deviation of a patch, a little more than one of 256 levels
+MAX_STEP_PX, MAX_STRAIN = 2.0, 0.3
 
 
 def luminance(images: Tensor) -> Tensor:
@@ -32,61 +32,79 @@ def blurred(images: Tensor, sigma: float) -> Tensor:
     return conv2d(conv2d(flat, kernel[None, None, None]), kernel[None, None, :, None]).reshape(images.shape)
 
 
-def refined(a: Tensor, b: Tensor, points: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
-    """Move ``places`` [N, K, 2] in images ``b`` [N, H, W] to where they look like ``points`` in images ``a``.
+def refined(a: Tensor, b: Tensor, points: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+    """Move ``positions`` [N, K, 2] in images ``b`` to where they look like ``points`` [N, K, 2] in images ``a``.
 
-    Each patch may be stretched and sheared (six unknowns), brightened and given more contrast. Inverse
-    compositional: derivatives are those of the patches of ``a``. Returns the places and the differences [N, K] that
-    remain, as a share of the contrast; infinite where there is none to speak of.
+    Each patch may be stretched and sheared (six unknowns), and its brightness and contrast may change. Inverse
+    compositional: derivatives are those of the patches of ``a``.
+
+    Args:
+        a, b: luminance [N, H, W].
+        points, positions: in pixels.
+
+    Returns:
+        The positions, and the differences [N, K] that remain as a share of the contrast; infinite where the patch has
+        almost no contrast.
     """
-    grid = patch(points)
+    grid = patch_offsets(points)
     weight = torch.exp(-0.5 * (grid.norm(dim=-1) / (RADIUS * STEP_PX * SPREAD)) ** 2)
     weight = weight / weight.sum()
-    wanted, contrast = balanced(look(a, points[..., None, :] + grid), weight)
-    slopes = derivatives(a, points, grid) / contrast[..., None]
-    slopes = slopes - (slopes.mT @ weight)[..., None, :]  # blind to brightness
-    weighted = wanted * weight
-    slopes = slopes - wanted[..., None] * (slopes.mT @ weighted[..., None]).mT  # and to contrast
-    against = (slopes * weight[:, None]).mT  # [N, K, 6, P]
-    normal = against @ slopes
-    normal = normal + torch.diag_embed(normal.diagonal(dim1=-2, dim2=-1) * 1e-3 + 1e-6)
-    solver = torch.linalg.solve(normal, against)
+    template, contrast = standardised_patches(sample(a, points[..., None, :] + grid), weight)
+    solver = least_squares_solver(derivatives(a, points, grid) / contrast[..., None], template, weight)
     identity = torch.eye(2, dtype=a.dtype)
     shape = identity.expand(*points.shape[:-1], 2, 2)
     for _ in range(ITERATIONS):
-        found, _ = balanced(look(b, places[..., None, :] + grid @ shape.mT), weight)
-        move = solver @ (found - wanted)[..., None]
-        strain = move[..., 2:, :].unflatten(-2, (2, 2))[..., 0].clamp(-LARGEST_STRAIN, LARGEST_STRAIN)
+        patches, _ = standardised_patches(sample(b, positions[..., None, :] + grid @ shape.mT), weight)
+        step = solver @ (patches - template)[..., None]
+        strain = step[..., 2:, :].unflatten(-2, (2, 2))[..., 0].clamp(-MAX_STRAIN, MAX_STRAIN)
         shape = shape @ torch.linalg.inv(identity + strain)
-        places = places - (shape @ move[..., :2, :].clamp(-LARGEST_STEP_PX, LARGEST_STEP_PX))[..., 0]
-    found, _ = balanced(look(b, places[..., None, :] + grid @ shape.mT), weight)
-    difference = (found - wanted).square() @ weight
-    return places, difference.masked_fill(contrast[..., 0] < LEAST_CONTRAST, torch.inf)
+        positions = positions - (shape @ step[..., :2, :].clamp(-MAX_STEP_PX, MAX_STEP_PX))[..., 0]
+    patches, _ = standardised_patches(sample(b, positions[..., None, :] + grid @ shape.mT), weight)
+    difference = (patches - template).square() @ weight
+    return positions, difference.masked_fill(contrast[..., 0] < MIN_CONTRAST, torch.inf)
 
 
-def patch(like: Tensor) -> Tensor:
-    """Places of a patch [P, 2], in pixels from its middle."""
+def least_squares_solver(slopes: Tensor, template: Tensor, weight: Tensor) -> Tensor:
+    """The matrices [N, K, 6, P] that turn differences of patches into steps of the six unknowns.
+
+    Args:
+        slopes: derivatives [N, K, P, 6] of the templates.
+        template: standardised patches [N, K, P].
+        weight: [P].
+    """
+    slopes = slopes - (slopes.mT @ weight)[..., None, :]  # changes of brightness have no effect
+    weighted = template * weight
+    slopes = slopes - template[..., None] * (slopes.mT @ weighted[..., None]).mT  # nor have changes of contrast
+    right = (slopes * weight[:, None]).mT  # [N, K, 6, P]
+    normal = right @ slopes
+    normal = normal + torch.diag_embed(normal.diagonal(dim1=-2, dim2=-1) * 1e-3 + 1e-6)
+    solver: Tensor = torch.linalg.solve(normal, right)
+    return solver
+
+
+def patch_offsets(like: Tensor) -> Tensor:
+    """Positions of a patch [P, 2], in pixels from its centre; type as ``like``."""
     steps = torch.arange(-RADIUS, RADIUS + 1, dtype=like.dtype) * STEP_PX
     y, x = torch.meshgrid(steps, steps, indexing="ij")
     return torch.stack([x.flatten(), y.flatten()], dim=-1)
 
 
-def look(images: Tensor, places: Tensor) -> Tensor:
-    """Values [N, K, P] of images [N, H, W] at places [N, K, P, 2] in pixels."""
+def sample(images: Tensor, pixels: Tensor) -> Tensor:
+    """Values [N, K, P] of images [N, H, W] at pixels [N, K, P, 2]."""
     size = torch.tensor([images.shape[2], images.shape[1]], dtype=images.dtype)
-    return grid_sample(images[:, None], places * (2 / size) - 1, padding_mode="border", align_corners=False)[:, 0]
+    return grid_sample(images[:, None], pixels * (2 / size) - 1, padding_mode="border", align_corners=False)[:, 0]
 
 
 def derivatives(images: Tensor, points: Tensor, grid: Tensor) -> Tensor:
     """Derivatives [N, K, P, 6] of patches by a shift (x, y) and a strain (xx, xy, yx, yy)."""
-    at = points[..., None, :] + grid
+    pixels = points[..., None, :] + grid
     halves = torch.eye(2, dtype=images.dtype) / 2
-    slope = torch.stack([look(images, at + half) - look(images, at - half) for half in halves], dim=-1)
+    slope = torch.stack([sample(images, pixels + half) - sample(images, pixels - half) for half in halves], dim=-1)
     return torch.cat([slope, (slope[..., :, None] * grid[:, None, :]).flatten(-2)], dim=-1)
 
 
-def balanced(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+def standardised_patches(values: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Patches [..., P] with weighted mean 0 and deviation 1, and their contrasts [..., 1]."""
     values = values - (values @ weight)[..., None]
-    contrast = (values.square() @ weight)[..., None].sqrt() + FAINT
+    contrast = (values.square() @ weight)[..., None].sqrt() + CONTRAST_OFFSET
     return values / contrast, contrast

@@ -1,4 +1,4 @@
-"""What the worker processes of `procedural` do: from tracks to cameras, by the back-end of `colmap`."""
+"""The worker processes of `procedural`: from tracks to cameras, by the geometry of `colmap`."""
 
 from __future__ import annotations
 
@@ -10,115 +10,98 @@ from dataclasses import replace
 import numpy as np
 
 from evalkit.oracles.procedural.flat_start import flat_start, verified_observations
-from evalkit.oracles.procedural.turning import refuse_turning
-from evalkit.oracles.sfm.bundle import (
-    Array,
-    Bundle,
-    Observations,
-    Robust,
-    adjust,
-    seen_from_middle,
-    starts,
-    triangulated,
-)
+from evalkit.oracles.procedural.pure_rotation import refuse_pure_rotation
+from evalkit.oracles.sfm.bundle import Bundle, Observations, RobustLoss, adjust, relative_to_middle, triangulated
 from evalkit.oracles.sfm.colmap_worker import serve
-from evalkit.oracles.sfm.reconstruction import (
-    FOCAL_RATIOS,
-    Failure,
-    Graph,
-    Lens,
-    Matches,
-    Tolerances,
-    check,
-    grown,
-    normalised,
-    refuse_still,
-    verified,
-)
+from evalkit.oracles.sfm.growth import grow_model
+from evalkit.oracles.sfm.reconstruction import FOCAL_RATIOS, normalised, refuse_implausible
+from evalkit.oracles.sfm.rotations import Array
+from evalkit.oracles.sfm.settings import Failure, FocalSettings, Tolerances
+from evalkit.oracles.sfm.starts import starts
+from evalkit.oracles.sfm.two_view import Graph, Matches, refuse_static, verify_matches
 
 TOLERANCES = Tolerances(match=1.5, growth=4.0, noise=0.3, inlier=2.0)
 TRIAL_POINTS = 200
-ROUNDS = ((4, 6, 1e-3), (1, 15, 1e-4))  # how many states stay, after how many steps a frame, at what tolerance
+ROUNDS = ((4, 6, 1e-3), (1, 15, 1e-4))  # states that are kept, after how many steps per frame, at what tolerance
 FINAL_STEPS = 60
-FINAL_NOISE_PX = 0.1  # scale of the robust loss at the end, from where it can do no harm
-FEWEST = 40  # matches that hold two frames together; other rooms with the same textures reach 30
-WEAK_LINK = 0.25  # of the matches of the two frames that share most; rooms have 0.8 and more, turntables 0.4
+FINAL_NOISE_PX = 0.1  # scale of the robust loss at the end: a smaller one is safe near the solution
+MIN_LINK = 40  # matches that connect two frames; other rooms with the same textures reach 30
+MIN_LINK_SHARE = 0.25  # of the matches of the best connected pair; rooms have 0.8 and more, turntables 0.4
 
 
-def cameras(tracks: Array, side: int, lens: Lens) -> Array:
-    """Estimate w2c [V, 4, 4] from tracks [T, V, 2] in pixels, NaN where a frame does not see the point.
+def cameras_of(tracks: Array, side: int, settings: FocalSettings) -> Array:
+    """Estimate w2c [V, 4, 4] from tracks [T, V, 2] in pixels, NaN where a point is not visible in a frame.
 
     Raises Failure with a reason.
     """
-    matches = shared(~np.isnan(tracks[..., 0]))
-    keypoints = [np.nan_to_num(places) for places in tracks.swapaxes(0, 1)]
-    refuse_still(keypoints, matches)
-    graph = verified(keypoints, matches, side, side, lens, TOLERANCES)
-    if not graph:
-        raise Failure("no two frames match")
-    refuse_cuts(graph, len(keypoints))
-    refuse_turning(keypoints, graph, side, lens)
-    state, data = started(keypoints, graph, side, lens)
-    state = settled(state, data, side, lens)
-    check(state, data, side, lens, TOLERANCES)
+    matches = matches_of(~np.isnan(tracks[..., 0]))
+    keypoints = [np.nan_to_num(pixels) for pixels in tracks.swapaxes(0, 1)]
+    refuse_static(keypoints, matches)
+    graph = verify_matches(keypoints, matches, side, side, settings, TOLERANCES)
+    refuse_unconnected(graph, len(keypoints))
+    refuse_pure_rotation(keypoints, graph, side, settings)
+    data = verified_observations(keypoints, graph, side)
+    state = refine(first_states(keypoints, graph, data, side, settings), data, side, settings)
+    refuse_implausible(state, data, side, settings, TOLERANCES)
     return normalised(state.w2c[0])
 
 
-def shared(seen: Array) -> Matches:
-    """Index pairs [M, 2] of the tracks that each two frames see, from ``seen`` [T, V]."""
-    pairs = [(i, j) for i in range(seen.shape[1]) for j in range(i + 1, seen.shape[1])]
-    both = {(i, j): np.flatnonzero(seen[:, i] & seen[:, j]) for i, j in pairs}
-    return {pair: np.stack([index, index], axis=1).astype(np.uint32) for pair, index in both.items()}
+def matches_of(visible: Array) -> Matches:
+    """Index pairs [M, 2] of the tracks visible in both frames of each pair, from ``visible`` [T, V]."""
+    pairs = [(i, j) for i in range(visible.shape[1]) for j in range(i + 1, visible.shape[1])]
+    shared = {(i, j): np.flatnonzero(visible[:, i] & visible[:, j]) for i, j in pairs}
+    return {pair: np.stack([index, index], axis=1).astype(np.uint32) for pair, index in shared.items()}
 
 
-def refuse_cuts(graph: Graph, views: int) -> None:
-    """Raise Failure where frames share so much less with the others that they may show something else."""
+def refuse_unconnected(graph: Graph, views: int) -> None:
+    """Raise Failure where some frames share so few matches with the others that they may show something else."""
     links = {pair: len(geometry.inlier_matches) for pair, (_, geometry) in graph.items()}
-    reach = np.eye(views, dtype=np.int64)
+    connected = np.eye(views, dtype=np.int64)
     for (i, j), inliers in links.items():
-        reach[i, j] = reach[j, i] = inliers >= max(FEWEST, WEAK_LINK * max(links.values()))
-    group = int((np.linalg.matrix_power(reach, views) > 0).sum(1).max())
-    if group < views:
-        raise Failure(f"only {group} of {views} frames show the same")
+        connected[i, j] = connected[j, i] = inliers >= max(MIN_LINK, MIN_LINK_SHARE * max(links.values()))
+    largest = int((np.linalg.matrix_power(connected, views) > 0).sum(1).max())
+    if largest < views:
+        raise Failure(f"only {largest} of {views} frames show the same")
 
 
-def started(keypoints: list[Array], graph: Graph, side: int, lens: Lens) -> tuple[Bundle, Observations]:
-    """Two rough states (H = 2): flat, and grown from the best pair of frames; only the first where none will do.
+def first_states(
+    keypoints: list[Array], graph: Graph, data: Observations, side: int, settings: FocalSettings
+) -> Bundle:
+    """Two rough states (H = 2): the flat start, and a model grown from the best pair; only the first where that fails.
 
-    Soft frames often have no pair that is good enough, and wide steps are too far for a flat start. Where both are
-    had, both are tried: either may lie in the wrong valley of the error.
+    Soft frames often have no pair that is good enough, and large steps are too far for a flat start. Either may end in
+    a wrong minimum, so both are tried.
     """
-    data = verified_observations(keypoints, graph, side)
-    states = [flat_start(data, side, lens)]
+    states = [flat_start(data, side, settings)]
     with suppress(Failure):
-        states.append(triangulated(grown(keypoints, graph, side, side, lens, TOLERANCES)[0], data))
+        states.append(triangulated(grow_model(keypoints, graph, side, side, settings, TOLERANCES)[0], data))
     parts = zip(*((state.w2c, state.points, state.focal) for state in states), strict=True)
-    return Bundle(*(np.concatenate(part) for part in parts)), data
+    return Bundle(*(np.concatenate(part) for part in parts))
 
 
-def settled(state: Bundle, data: Observations, side: int, lens: Lens) -> Bundle:
-    """Adjust each state at several focal lengths, as it is and inside out; the best go on, the last with all points.
+def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings) -> Bundle:
+    """Adjust each state at several focal lengths, as it is and reversed; keep the best, the last with all points.
 
-    Soft frames leave long flat valleys: what is best after a few steps need not be in the end.
+    Soft frames have long flat minima: the best state after a few steps need not be the best in the end.
     """
-    how = Robust(TOLERANCES.noise, lens.focal_prior * side, lens.focal_spread)
-    longest = np.argsort(-data.seen.sum(1), kind="stable")[:TRIAL_POINTS]
-    few = data.take(longest)
+    loss = RobustLoss(TOLERANCES.noise, settings.focal_prior * side, settings.focal_spread)
+    longest = np.argsort(-data.visible.sum(1), kind="stable")[:TRIAL_POINTS]
+    trial_data = data.take(longest)
     trial = Bundle(state.w2c, state.points[:, longest], state.focal)
-    ends = starts(seen_from_middle(trial), FOCAL_RATIOS)
+    ends = starts(relative_to_middle(trial), FOCAL_RATIOS)
     for kept, steps, tolerance in ROUNDS:
-        ends = adjust(ends, few, how, steps * data.seen.shape[1], tolerance)
+        ends = adjust(ends, trial_data, loss, steps * data.visible.shape[1], tolerance)
         assert ends.cost is not None
         ends = ends.take(np.argsort(ends.cost, kind="stable")[:kept])
-    state = adjust(triangulated(ends, data), data, how, FINAL_STEPS, 1e-4)
-    return adjust(state, data, replace(how, scale=FINAL_NOISE_PX), FINAL_STEPS)
+    state = adjust(triangulated(ends, data), data, loss, FINAL_STEPS, 1e-4)
+    return adjust(state, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS)
 
 
 def main() -> None:
     """Serve tracks until the input ends."""
-    given = json.loads(sys.argv[1])
-    lens = Lens(**given["lens"])
-    serve(lambda tracks: cameras(tracks, given["side"], lens))
+    arguments = json.loads(sys.argv[1])
+    settings = FocalSettings(**arguments["focal"])
+    serve(lambda tracks: cameras_of(tracks, arguments["side"], settings))
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Structure from motion with COLMAP, on the CPU."""
+"""Structure from motion with COLMAP, on the CPU. Worker processes import this folder: no torch at the top."""

@@ -1,8 +1,8 @@
-"""The process in which pycolmap lives: reads clips from standard input, writes cameras to standard output.
+"""The process that runs pycolmap: reads clips from standard input, writes cameras to standard output.
 
-It must import neither Pillow (whose zlib clashes with pycolmap's) nor torch (which takes seconds). A clip is a line
-of JSON with its shape and type and then its bytes; an answer is a line of JSON. It leaves at the end of its input,
-also in the middle of a clip: a parent that was killed leaves no orphan.
+It must import neither Pillow (whose zlib conflicts with pycolmap's) nor torch (which takes seconds). A clip is a line
+of JSON with its shape and type, and then its bytes; an answer is a line of JSON. The process ends when its input ends,
+also in the middle of a clip, so that it does not outlive its parent.
 """
 
 from __future__ import annotations
@@ -18,20 +18,22 @@ from typing import BinaryIO
 
 import numpy as np
 
-from evalkit.oracles.sfm.bundle import Array
-from evalkit.oracles.sfm.reconstruction import Failure, Settings, colmap, reconstruct
+from evalkit.oracles.sfm.reconstruction import reconstruct
+from evalkit.oracles.sfm.rotations import Array
+from evalkit.oracles.sfm.settings import ColmapSettings, Failure
+from evalkit.oracles.sfm.two_view import colmap
 
 
 def main() -> None:
     """Answer clips [V, 3, H, W] uint8."""
-    settings = Settings(**json.loads(sys.argv[1]))
+    settings = ColmapSettings(**json.loads(sys.argv[1]))
     serve(lambda frames: reconstruct(frames, settings))
 
 
 def serve(solve: Callable[[Array], Array]) -> None:
-    """Answer clips with the cameras [V, 4, 4] that ``solve`` finds, or with why it fails, until the input ends."""
+    """Answer clips with the cameras [V, 4, 4] that ``solve`` returns, or with the reason of its failure."""
     output = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever the C++ side prints must not get between the answers
+    os.dup2(2, 1)  # what the C++ code prints must not come between the answers
     try:
         logging = colmap().logging
     except ImportError as error:
@@ -47,12 +49,12 @@ def serve(solve: Callable[[Array], Array]) -> None:
             reply(output, {"w2c": solve(clip).tolist()})
         except Failure as failure:
             reply(output, {"reason": str(failure)})
-        except Exception as error:  # one clip that trips the solver is one failed clip
+        except Exception as error:  # an error of the solver is the failure of one clip
             reply(output, {"reason": f"{type(error).__name__}: {' '.join(str(error).split())}"})
 
 
 def read(stream: BinaryIO, clips: SimpleQueue[Array]) -> None:
-    """Put clips into the queue; end the process when there will be no more."""
+    """Put clips into the queue; end the process when the input ends."""
     while True:
         header = stream.readline()
         if not header:
@@ -66,7 +68,7 @@ def read(stream: BinaryIO, clips: SimpleQueue[Array]) -> None:
 
 
 def reply(output: BinaryIO, answer: dict[str, object]) -> None:
-    """Write one line. The parent may have gone, which the reader notices as well."""
+    """Write one line. End the process where the parent has ended."""
     try:
         output.write(json.dumps(answer, allow_nan=False).encode() + b"\n")
         output.flush()

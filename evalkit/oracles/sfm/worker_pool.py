@@ -1,4 +1,4 @@
-"""Worker processes that answer one clip at a time, and survive clips that crash or hang them."""
+"""Worker processes that answer one clip at a time, and are replaced where a clip crashes or hangs them."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ class WorkerGone(Exception):
 
 
 class WorkerLate(WorkerGone):
-    """It was ended for being late."""
+    """The process was killed because it took too long."""
 
 
 class Worker:
-    """One process; it exits by itself once our end of its standard input is closed, even by ``kill -9``."""
+    """One process; it ends by itself when this process closes its standard input or is killed."""
 
     def __init__(self, settings: str, oracle: str, module: str) -> None:
         path = [str(Path(__file__).resolve().parents[3]), os.environ.get("PYTHONPATH", "")]
@@ -54,15 +54,15 @@ class Worker:
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, path))},
         )
         try:
-            hello = self._exchange(b"", START_SECONDS)
+            greeting = self._exchange(b"", START_SECONDS)
         except WorkerGone as gone:
             raise UserError(f"oracle={oracle}: its worker {gone}; try: python -c 'import pycolmap'") from None
-        if "reason" in hello:
-            raise UserError(f"oracle={oracle}: {hello['reason']}; try: pip install --force-reinstall pycolmap")
+        if "reason" in greeting:
+            raise UserError(f"oracle={oracle}: {greeting['reason']}; try: pip install --force-reinstall pycolmap")
 
     @property
     def pid(self) -> int:
-        """Process number."""
+        """Process id."""
         return self._process.pid
 
     def alive(self) -> bool:
@@ -75,7 +75,7 @@ class Worker:
         return self._exchange(header + clip.tobytes(), timeout_s)
 
     def stop(self) -> None:
-        """Ask the process to leave, make it leave if it does not, and reap it."""
+        """End the process, by force where it does not end by itself, and wait for it."""
         assert self._process.stdin is not None and self._process.stdout is not None
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -116,7 +116,7 @@ class Worker:
 class WorkerPool:
     """Up to ``workers`` processes, started when first needed, each with at most one clip at a time.
 
-    ``settings`` are for the processes, which run ``module``; ``oracle`` is who asks, for error messages.
+    The processes run ``module`` with ``settings`` as their argument; ``oracle`` is a name for error messages.
     """
 
     def __init__(
@@ -135,13 +135,9 @@ class WorkerPool:
         weakref.finalize(self, stop_all, self._slots)
 
     def ask(self, clips: Sequence[NDArray[Any]]) -> list[Answer]:
-        """Answer clips as the worker takes them (frames [V, 3, H, W] uint8), in order."""
+        """Answer clips (arrays as the worker's ``solve`` takes them), in order."""
         with ThreadPoolExecutor(self._workers) as threads:
             return list(threads.map(self._answer, clips))
-
-    def pids(self) -> list[int]:
-        """Process numbers of the idle workers."""
-        return [worker.pid for worker in list(self._slots.queue) if worker is not None]
 
     def close(self) -> None:
         """End all workers; not to be called while clips are being answered."""
@@ -153,7 +149,7 @@ class WorkerPool:
     def _answer(self, clip: NDArray[Any]) -> Answer:
         worker = self._slots.get()
         try:
-            # A worker may have been killed from outside, so that the first crash proves nothing against the clip.
+            # A worker may have been killed from outside: only a second crash is blamed on the clip.
             for last_try in (False, True):
                 if worker is None or not worker.alive():
                     worker = self._replace(worker)
@@ -185,5 +181,5 @@ def stop_all(slots: LifoQueue[Any]) -> None:
 
 
 def ending(returncode: int) -> str:
-    """Say how a process ended."""
+    """Describe how a process ended."""
     return f"was killed by signal {-returncode}" if returncode < 0 else f"ended with exit code {returncode}"

@@ -1,1 +1,1 @@
-"""Ray casting: hits, culling, shading, light maps."""
+"""The ray-caster: intersections, culling, light and shading of any scene."""

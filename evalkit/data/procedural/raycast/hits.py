@@ -1,4 +1,4 @@
-"""From a nearest solid to a point on one of its faces: exact depth, face, position on it, steepness."""
+"""Exact points where rays hit solids: depth, face, position on the face and angle of incidence."""
 
 from __future__ import annotations
 
@@ -7,25 +7,30 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from evalkit.data.procedural.numbers import HALF, ONE, TWO, Rows, at_least, real, whole
-from evalkit.data.procedural.raycast.intersect import ID, Planes, distance_of
-from evalkit.data.procedural.scenes.solids import GEOMETRY, QUARTER_TURN
+from evalkit.data.procedural.primitives import QUARTER_TURN
+from evalkit.data.procedural.raycast.intersect import ID_BITS, Planes, distance_of, take_planes
+from evalkit.data.procedural.raycast.scalars import HALF, ONE, TWO, TableRows, at_least, float_constant, int_constant
+from evalkit.data.procedural.raycast.tables import FACES, GEOMETRY
 
 COLUMNS = {name: i for i, name in enumerate(GEOMETRY)}
-RIM = real(1 - 2e-4)  # a turned solid is met at a flat end where |z| is this close to its half height
-REFINE = real(2.0**-13)  # the share of the distance that a key can have lost, with room to spare
-LAST_QUARTER, QUARTER, SMALL, ZERO = real(3.99999), real(QUARTER_TURN), real(1e-9), real(0.0)
-FACES = whole(6)
-MOST_SLANT = 8.0
+FLAT_END = float_constant(1 - 2e-4)  # share of the half height above which a surface of revolution is hit at a flat end
+LARGEST_STEP = float_constant(2.0**-13)  # share of the distance; more than a key can have lost by rounding
+LAST_QUARTER, QUARTER, SMALL = float_constant(3.99999), float_constant(QUARTER_TURN), float_constant(1e-9)
+ZERO, FACE_COUNT = float_constant(0.0), int_constant(FACES)
+LARGEST_SLANT = 8.0
 FIELDS = ("depth", "face", "u", "v", "slant")
 
 
 @dataclass(frozen=True)
 class Hits:
-    """Points where rays met solids, each field [N].
+    """Points where rays hit solids; each field is [N].
 
-    depth along a ray of unit z; face: 6 id + face; u, v in metres from the face's middle (u around a turned solid
-    from its +x); slant: 1 / cosine of the angle of incidence.
+    Attributes:
+        depth: distance along a ray whose z component is 1.
+        face: 6 x id of the solid + number of the face.
+        u, v: position in metres from the middle of the face; on the side of a surface of revolution, u is measured
+            around it from its +x.
+        slant: 1 / cosine of the angle of incidence.
     """
 
     depth: Tensor
@@ -34,46 +39,46 @@ class Hits:
     v: Tensor
     slant: Tensor
 
-    def take(self, where: Tensor) -> Hits:
-        """Return the hits at positions ``where``."""
-        return Hits(*(getattr(self, name).index_select(0, where) for name in FIELDS))
+    def take(self, index: Tensor) -> Hits:
+        """Return the hits at ``index``."""
+        return Hits(*(getattr(self, name).index_select(0, index) for name in FIELDS))
 
-    def overwrite(self, where: Tensor, other: Hits) -> None:
-        """Put the hits ``other`` at positions ``where``."""
+    def overwrite(self, index: Tensor, other: Hits) -> None:
+        """Replace the hits at ``index`` by ``other``."""
         for name in FIELDS:
-            getattr(self, name).index_copy_(0, where, getattr(other, name))
+            getattr(self, name).index_copy_(0, index, getattr(other, name))
 
 
-def _turn(g: Rows, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Turn world x, y into the frame of each solid."""
+def _rotate(g: TableRows, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Rotate world x, y into the frame of each solid."""
     c, s = g["cos"], g["sin"]
     return (x * c).add_(y * s), (y * c).sub_(x * s)
 
 
-def _local(g: Rows, t: Tensor, origin: Planes, rays: Planes, yawed: bool) -> tuple[Planes, Planes]:
-    """Points at distance t and directions, in the frame of each solid."""
+def _local(g: TableRows, t: Tensor, origin: Planes, rays: Planes, rotated: bool) -> tuple[Planes, Planes]:
+    """Points at distance t and ray directions, in the frame of each solid."""
     px = (rays[0] * t).add_(origin[0]).sub_(g["cx"])
     py = (rays[1] * t).add_(origin[1]).sub_(g["cy"])
     pz = (rays[2] * t).add_(origin[2]).sub_(g["cz"])
-    if not yawed:
+    if not rotated:
         return (px, py, pz), rays
-    return (*_turn(g, px, py), pz), (*_turn(g, rays[0], rays[1]), rays[2])
+    return (*_rotate(g, px, py), pz), (*_rotate(g, rays[0], rays[1]), rays[2])
 
 
 def _length(rays: Planes) -> Tensor:
     return (rays[0] * rays[0]).add_(rays[1] * rays[1]).add_(rays[2] * rays[2]).sqrt_()
 
 
-def _blend(weights: Planes, values: Planes) -> Tensor:
-    """The value that the weights, one of them 1 and the others 0, choose."""
+def _select(weights: Planes, values: Planes) -> Tensor:
+    """The value whose weight is 1; the other two weights are 0."""
     return (weights[0] * values[0]).add_(weights[1] * values[1]).add_(weights[2] * values[2])
 
 
-def _flat_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes, yawed: bool) -> Hits:
-    """Hits on the flat faces of boxes, of the room and of turned solids; the latter and turned boxes if ``yawed``."""
-    ids = torch.bitwise_and(keys, ID)
-    g, t = Rows(geometry, COLUMNS, ids), distance_of(keys)
-    (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays, yawed)
+def _flat_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes, rotated: bool) -> Hits:
+    """Hits on flat faces. ``rotated``: the solids may be rotated boxes or surfaces of revolution."""
+    ids = torch.bitwise_and(keys, ID_BITS)
+    g, t = TableRows(geometry, COLUMNS, ids), distance_of(keys)
+    (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays, rotated)
     hx, hy, hz = g["hx"], g["hy"], g["hz"]
     mx, my = x.abs().div_(hx), y.abs().div_(hy)
     is_z = at_least(z.abs().div_(hz), torch.maximum(mx, my))
@@ -81,62 +86,58 @@ def _flat_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes, yaw
     is_x = at_least(mx, my).mul_(rest)
     is_y = rest.sub_(is_x)
     axes = (is_x, is_y, is_z)
-    along, place = _blend(axes, (dx, dy, dz)), _blend(axes, (x, y, z))
-    wall = torch.copysign(_blend(axes, (hx, hy, hz)), place)
-    limit = t * REFINE
-    step = torch.minimum((wall - place).div_(along), limit)
+    direction, position = _select(axes, (dx, dy, dz)), _select(axes, (x, y, z))
+    wall = torch.copysign(_select(axes, (hx, hy, hz)), position)
+    limit = t * LARGEST_STEP
+    step = torch.minimum((wall - position).div_(direction), limit)
     step = torch.maximum(step, limit.neg_())
     not_x = torch.sub(ONE, is_x)
     u = (is_x * y.add_(step * dy)).add_(not_x.mul_(x.add_(step * dx)))
     v = (is_z * y).add_(torch.sub(ONE, is_z).mul_(z.add_(step * dz)))
     face = is_y.add_(is_z).add_(is_z).mul_(TWO).add_(at_least(wall, ZERO)).to(torch.int32)
-    slant = _length(rays).div_(along.abs_()).clamp_(max=MOST_SLANT)
-    return Hits(step.add_(t), face.add_(ids * FACES), u, v, slant)
+    slant = _length(rays).div_(direction.abs_()).clamp_(max=LARGEST_SLANT)
+    return Hits(step.add_(t), face.add_(ids * FACE_COUNT), u, v, slant)
 
 
-def _bent_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> tuple[Hits, Tensor]:
-    """Hits on the sides of turned solids, and 1.0 where a ray met such a side (elsewhere they mean nothing).
+def _curved_hits(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> tuple[Hits, Tensor]:
+    """Hits on the sides of surfaces of revolution, and 1.0 where a ray hits such a side. Other hits are meaningless.
 
-    A Newton step on x^2 + y^2 - (a + b z + c z^2) restores the distance. The angle is a diamond angle: quarters of
-    a turn as a ratio of x and y, exact on the axes and even enough between.
+    A Newton step on x^2 + y^2 - (a + b z + c z^2) = 0 gives the exact distance. The angle around the axis is a diamond
+    angle: quarters of a turn as a ratio of x and y, which is exact on the axes and nearly uniform between them.
     """
-    ids = torch.bitwise_and(keys, ID)
-    g, t = Rows(geometry, COLUMNS, ids), distance_of(keys)
+    ids = torch.bitwise_and(keys, ID_BITS)
+    g, t = TableRows(geometry, COLUMNS, ids), distance_of(keys)
     (x, y, z), (dx, dy, dz) = _local(g, t, origin, rays, True)
     b, c = g["qb"], g["qc"]
-    is_side = torch.sub(ONE, at_least(z.abs().div_(g["hz"]), RIM)).mul_(at_least(g["qa"], SMALL))
-    bend = (c * z).add_(b * HALF)
-    fall = (x * dx).add_(y * dy).sub_(bend * dz)
+    is_side = torch.sub(ONE, at_least(z.abs().div_(g["hz"]), FLAT_END)).mul_(at_least(g["qa"], SMALL))
+    slope = (c * z).add_(b * HALF)
+    decrease = (x * dx).add_(y * dy).sub_(slope * dz)
     excess = (x * x).add_(y * y).sub_(g["qa"]).sub_((c * z).add_(b).mul_(z))
-    limit = t * REFINE
-    step = torch.minimum(excess.mul_(HALF).neg_().div_(fall - SMALL), limit)
+    limit = t * LARGEST_STEP
+    step = torch.minimum(excess.mul_(HALF).neg_().div_(decrease - SMALL), limit)
     step = torch.maximum(step, limit.neg_())
     x, y, z = x.add_(step * dx), y.add_(step * dy), z.add_(step * dz)
-    normal = (x * x).add_(y * y).add_(bend.mul_(bend)).sqrt_()
-    slant = _length(rays).mul_(normal).div_(fall.abs_().add_(SMALL)).clamp_(1, MOST_SLANT)
+    normal = (x * x).add_(y * y).add_(slope.mul_(slope)).sqrt_()
+    slant = _length(rays).mul_(normal).div_(decrease.abs_().add_(SMALL)).clamp_(1, LARGEST_SLANT)
     around = (x / x.abs().add_(y.abs()).add_(SMALL)).add_(ONE)
     around = torch.sub(TWO, around.mul_(torch.copysign(torch.ones_like(y), y)))
     around = torch.minimum(around.clamp_(min=0), LAST_QUARTER)
-    face = around.floor().to(torch.int32).add_(ids * FACES)
+    face = around.floor().to(torch.int32).add_(ids * FACE_COUNT)
     return Hits(step.add_(t), face, around.mul_(g["hx"]).mul_(QUARTER), z, slant), is_side
 
 
 def locate(geometry: Tensor, keys: Tensor, origin: Planes, rays: Planes) -> Hits:
-    """Refine keys [N] to exact hits; ``origin`` and ``rays`` are planes [N].
+    """Compute exact hits of keys [N]; ``origin`` and ``rays`` are planes [N].
 
-    All rays are treated as if they met boxes at right angles, as most do; the odd ones are then done again.
+    All rays are first treated as if they hit axis-aligned boxes, as most do. The others are then computed again.
     """
     hits = _flat_hits(geometry, keys, origin, rays, False)
-    odd = Rows(geometry, COLUMNS, torch.bitwise_and(keys, ID))["odd"].nonzero().squeeze(1)
-    if odd.numel():
-
-        def part(plane: Tensor) -> Tensor:
-            return plane.index_select(0, odd)
-
-        here, along = (part(origin[0]), part(origin[1]), part(origin[2])), (part(rays[0]), part(rays[1]), part(rays[2]))
-        again = _flat_hits(geometry, part(keys), here, along, True)
-        bent, is_side = _bent_hits(geometry, part(keys), here, along)
+    others = TableRows(geometry, COLUMNS, torch.bitwise_and(keys, ID_BITS))["not_axis_aligned"].nonzero().squeeze(1)
+    if others.numel():
+        keys, origin, rays = keys.index_select(0, others), take_planes(origin, others), take_planes(rays, others)
+        corrected = _flat_hits(geometry, keys, origin, rays, True)
+        curved, is_side = _curved_hits(geometry, keys, origin, rays)
         side = is_side.nonzero().squeeze(1)
-        again.overwrite(side, bent.take(side))
-        hits.overwrite(odd, again)
+        corrected.overwrite(side, curved.take(side))
+        hits.overwrite(others, corrected)
     return hits

@@ -1,1 +1,1 @@
-"""Scenes: worlds, furniture, solids, camera paths."""
+"""Scenes of the three worlds, their furniture and their camera paths. No tensors."""

@@ -1,15 +1,15 @@
-"""Colours that go together, chosen by hand; display values."""
+"""Colours that fit together, chosen by hand. They are display values, not linear ones."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from evalkit.data.procedural.scenes.solids import Colour
+from evalkit.data.procedural.primitives import Colour
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of one interior."""
+    """Colours of one interior."""
 
     wall: Colour
     accent_wall: Colour
@@ -41,4 +41,8 @@ PALETTES = (
             (0.32, 0.38, 0.32), ((0.72, 0.50, 0.30), (0.84, 0.78, 0.64), (0.56, 0.26, 0.22))),
     Palette((0.92, 0.88, 0.86), (0.84, 0.62, 0.54), (0.95, 0.93, 0.92), (0.68, 0.54, 0.42), (0.64, 0.47, 0.33),
             (0.80, 0.70, 0.62), ((0.44, 0.54, 0.56), (0.76, 0.40, 0.34), (0.92, 0.84, 0.68))),
+)  # fmt: skip
+BRIGHT_COLOURS: tuple[Colour, ...] = (
+    (0.78, 0.30, 0.24), (0.24, 0.42, 0.58), (0.90, 0.74, 0.36), (0.36, 0.52, 0.40), (0.88, 0.85, 0.78),
+    (0.52, 0.34, 0.48), (0.85, 0.55, 0.34),
 )  # fmt: skip

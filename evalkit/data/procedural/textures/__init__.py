@@ -1,1 +1,1 @@
-"""Textures: patterns, materials, and the atlas that holds them."""
+"""Textures: how they are drawn, the atlas that holds them, and the materials that use them."""

@@ -1,4 +1,4 @@
-"""Finds and reads the cameras of a folder of images, whichever format they are in."""
+"""Find and read the camera file of a folder of images, in any of three formats."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def has_cameras(folder: Path) -> bool:
 def find_cameras(folder: Path) -> CameraTable | None:
     """Read the cameras of a folder, or None where it has no camera file.
 
-    opencv_cameras.json goes before transforms.json, and that before a COLMAP model. Raises SampleError
-    ``file: reason`` where the file is damaged, describes no pinhole, or names files outside the folder.
+    Where there are several, opencv_cameras.json is read before transforms.json, and that before a COLMAP model. Raises
+    SampleError ``file: reason`` where the file is damaged, describes no pinhole, or names files outside the folder.
     """
     read = _reader(folder)
     try:
@@ -31,4 +31,4 @@ def find_cameras(folder: Path) -> CameraTable | None:
 
 
 def _reader(folder: Path) -> Callable[[Path], CameraTable] | None:
-    return next((form.read for form in _FORMATS if form.present(folder)), None)
+    return next((camera_format.read for camera_format in _FORMATS if camera_format.present(folder)), None)

@@ -7,7 +7,15 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, FiniteFloat
 
-from evalkit.data.stored.camera_files.table import CameraTable, Matrix, Pinhole, as_4x4, inside, make_table, parse_json
+from evalkit.data.stored.camera_files.table import (
+    CameraTable,
+    Matrix,
+    Pinhole,
+    as_4x4,
+    make_table,
+    parse_json,
+    path_inside,
+)
 from evalkit.data.stored.images import image_size
 
 NAME = "opencv_cameras.json"
@@ -35,12 +43,12 @@ class _File(BaseModel):
 
 
 def present(folder: Path) -> bool:
-    """Whether a folder has such a file."""
+    """Whether a folder has an opencv_cameras.json."""
     return (folder / NAME).is_file()
 
 
 def read(folder: Path) -> CameraTable:
-    """Read ``folder/opencv_cameras.json``; frames keep the file's order, which published index lists refer to."""
+    """Read ``folder/opencv_cameras.json``; frames keep the order of the file, which published lists refer to."""
     content = parse_json(_File, folder / NAME)
     segments = content.segments
     return make_table(
@@ -54,8 +62,8 @@ def read(folder: Path) -> CameraTable:
 
 
 def _pinhole(folder: Path, frame: _Frame) -> Pinhole:
-    lens = frame.fx, frame.fy, frame.cx, frame.cy
     if frame.w is not None and frame.h is not None:
-        return Pinhole(*lens, frame.w, frame.h)
-    # An image whose size cannot be read fails when its pixels are needed; until then any size will do.
-    return Pinhole(*lens, *(image_size(folder / inside(NAME, frame.file_path)) or (1, 1)))
+        width, height = frame.w, frame.h
+    else:  # an image whose size cannot be read fails when its pixels are read; until then any size will do
+        width, height = image_size(folder / path_inside(NAME, frame.file_path)) or (1, 1)
+    return Pinhole(frame.fx, frame.fy, frame.cx, frame.cy, width, height)

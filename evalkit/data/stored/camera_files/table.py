@@ -1,4 +1,4 @@
-"""The cameras of one sequence, whatever file they come from, and the checks that all of them must pass."""
+"""The cameras of one sequence from any kind of file, and the checks that all must pass."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from math import isfinite
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Annotated, NamedTuple, TypeVar
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
-from torch import Tensor
 
 from evalkit.errors import SampleError
 
@@ -34,48 +34,70 @@ class Pinhole(NamedTuple):
 
 @dataclass(frozen=True)
 class CameraTable:
-    """Frames in order, with their cameras: paths relative to the folder, w2c [N, 4, 4] float64 (OpenCV), lenses.
+    """The cameras of N frames, in the order of the frames.
 
-    ``segments`` are [start, end) runs of frames without a jump; ``sources`` are the files that all this is from.
+    Attributes:
+        name: of the camera file, for messages.
+        sources: the files that the cameras were read from.
+        images: paths of the images, relative to the folder of the sequence.
+        matrices: [N, 4, 4] float64 rigid motions, OpenCV axes: w2c, or c2w where ``inverted``.
+        pinholes: intrinsics of each frame.
+        segments: [start, end) runs of frames without a jump.
+        inverted: whether ``matrices`` are c2w.
     """
 
     name: str
     sources: tuple[Path, ...]
-    files: tuple[str, ...]
-    w2c: Tensor
+    images: tuple[str, ...]
+    matrices: NDArray[np.float64]
     pinholes: tuple[Pinhole, ...]
     segments: tuple[tuple[int, int], ...]
+    inverted: bool = False
 
-    def intrinsics(self, index: int, width: int, height: int) -> Tensor:
+    def w2c(self, index: int) -> NDArray[np.float64]:
+        """World-to-camera matrix [4, 4] of a frame."""
+        if not self.inverted:
+            return self.matrices[index]
+        from evalkit.data.stored.tensors import inverse  # torch, not needed before frames are read
+
+        return inverse(self.matrices[index])
+
+    def intrinsics(self, index: int, width: int, height: int) -> NDArray[np.float64]:
         """Intrinsics [3, 3] float64 of a frame whose image is ``width`` x ``height``.
 
-        Scaled by the true ratios where the file speaks of another size. Raises SampleError where one size is
-        upright and the other lies on its side: then the cameras are of pixels before an EXIF rotation.
+        They are scaled by the exact ratio of each axis where the camera file was made for another size. Raises
+        SampleError where one size is portrait and the other landscape: then the camera is of pixels before an EXIF
+        rotation.
         """
-        lens = self.pinholes[index]
-        if (lens.width - lens.height) * (width - height) < 0:
-            raise SampleError(f"its camera is for {lens.width}x{lens.height}, but upright it is {width}x{height}")
-        x, y = width / lens.width, height / lens.height
-        rows = [[lens.fx * x, 0, lens.cx * x], [0, lens.fy * y, lens.cy * y], [0, 0, 1]]
-        return torch.tensor(rows, dtype=torch.float64)
+        pinhole = self.pinholes[index]
+        if (pinhole.width - pinhole.height) * (width - height) < 0:
+            size = f"{pinhole.width}x{pinhole.height}"
+            raise SampleError(f"its camera is for {size}, but upright it is {width}x{height}")
+        x, y = width / pinhole.width, height / pinhole.height
+        return np.array([[pinhole.fx * x, 0, pinhole.cx * x], [0, pinhole.fy * y, pinhole.cy * y], [0, 0, 1]])
 
 
 def make_table(
     name: str,
     sources: Sequence[Path],
-    files: Sequence[str],
-    w2c: Tensor,
+    images: Sequence[str],
+    matrices: NDArray[np.float64],
     pinholes: Sequence[Pinhole],
     segments: Sequence[tuple[int, int]] | None = None,
+    inverted: bool = False,
 ) -> CameraTable:
-    """Check and assemble a table from w2c [N, 4, 4]. Raises SampleError, naming the frame."""
-    paths = tuple(inside(name, file) for file in files)
-    for file, rigid, lens in zip(paths, _is_rigid(w2c).tolist(), pinholes, strict=True):
+    """Check the cameras of a sequence and assemble their table; arguments as in `CameraTable`.
+
+    Raises SampleError, naming the frame.
+    """
+    paths = tuple(path_inside(name, image) for image in images)
+    for path, rigid, pinhole in zip(paths, _is_rigid(matrices).tolist(), pinholes, strict=True):
         if not rigid:
-            raise SampleError(f"{name}: frame {file}: its camera is not a rotation and a translation")
-        if not (min(lens.fx, lens.fy, lens.width, lens.height) > 0 and all(map(isfinite, lens))):
-            raise SampleError(f"{name}: frame {file}: focal lengths and image size must be positive and finite")
-    return CameraTable(name, tuple(sources), paths, w2c, tuple(pinholes), _runs(name, segments, len(files)))
+            raise SampleError(f"{name}: frame {path}: its camera is not a rotation and a translation")
+        if not (min(pinhole.fx, pinhole.fy, pinhole.width, pinhole.height) > 0 and all(map(isfinite, pinhole))):
+            raise SampleError(f"{name}: frame {path}: focal lengths and image size must be positive and finite")
+    runs = _checked_segments(name, segments, len(images))
+    return CameraTable(name, tuple(sources), paths, matrices, tuple(pinholes), runs, inverted)
 
 
 def parse_json(model: type[Model], path: Path) -> Model:
@@ -88,16 +110,16 @@ def parse_json(model: type[Model], path: Path) -> Model:
         raise SampleError(f"{path.name}: {where + ': ' if where else ''}{first['msg']}") from error
 
 
-def as_4x4(matrices: Sequence[Sequence[Row]]) -> Tensor:
+def as_4x4(matrices: Sequence[Sequence[Row]]) -> NDArray[np.float64]:
     """Stack matrices of three or four rows as [N, 4, 4] float64."""
     whole = [[*rows[:3], rows[3] if len(rows) == 4 else (0.0, 0.0, 0.0, 1.0)] for rows in matrices]
-    return torch.tensor(whole, dtype=torch.float64)
+    return np.array(whole, np.float64)
 
 
-def inside(name: str, file: str) -> str:
-    """Normalise the path of a frame. Raises SampleError where it leaves the folder of its sequence.
+def path_inside(name: str, file: str) -> str:
+    """Normalise the path of an image. Raises SampleError where it leaves the folder of its sequence.
 
-    >>> inside("transforms.json", "./images/1.png")
+    >>> path_inside("transforms.json", "./images/1.png")
     'images/1.png'
     """
     path = PurePosixPath(file)
@@ -106,18 +128,18 @@ def inside(name: str, file: str) -> str:
     return str(path)
 
 
-def _is_rigid(w2c: Tensor) -> Tensor:
+def _is_rigid(matrices: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Tell which of [N, 4, 4] are rigid motions, up to the digits that files are written with."""
-    rotation = w2c[:, :3, :3]
-    identity = torch.eye(4, dtype=w2c.dtype)
-    skew = (rotation @ rotation.mT - identity[:3, :3]).abs().amax((1, 2))
-    last = (w2c[:, 3] - identity[3]).abs().amax(1)
-    close = torch.maximum(skew, last) <= _RIGID_TOLERANCE
-    finite = w2c.isfinite().flatten(1).all(1)
-    return close.logical_and(finite).logical_and(torch.linalg.det(rotation) > 0)
+    rotations = matrices[:, :3, :3]
+    with np.errstate(all="ignore"):  # what overflows is not rigid
+        products = rotations @ rotations.swapaxes(1, 2)
+        orthonormal = np.abs(products - np.eye(3)).max((1, 2)) <= _RIGID_TOLERANCE
+        affine = np.abs(matrices[:, 3] - np.eye(4)[3]).max(1) <= _RIGID_TOLERANCE
+        right_handed = np.linalg.det(rotations) > 0
+    return orthonormal & affine & right_handed & np.isfinite(matrices).all((1, 2))
 
 
-def _runs(name: str, segments: Sequence[tuple[int, int]] | None, count: int) -> tuple[tuple[int, int], ...]:
+def _checked_segments(name: str, segments: Sequence[tuple[int, int]] | None, count: int) -> tuple[tuple[int, int], ...]:
     if segments is None:
         return ((0, count),)
     previous = 0

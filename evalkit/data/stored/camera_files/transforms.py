@@ -6,10 +6,18 @@ from math import pi, tan
 from pathlib import Path
 from typing import Annotated
 
-import torch
+import numpy as np
 from pydantic import BaseModel, Field, FiniteFloat
 
-from evalkit.data.stored.camera_files.table import CameraTable, Matrix, Pinhole, as_4x4, inside, make_table, parse_json
+from evalkit.data.stored.camera_files.table import (
+    CameraTable,
+    Matrix,
+    Pinhole,
+    as_4x4,
+    make_table,
+    parse_json,
+    path_inside,
+)
 from evalkit.data.stored.images import IMAGE_SUFFIXES, image_size
 from evalkit.errors import SampleError
 
@@ -20,8 +28,8 @@ _PINHOLE_MODELS = frozenset({"PINHOLE", "SIMPLE_PINHOLE", "SIMPLE_RADIAL", "RADI
 _DISTORTION = ("k1", "k2", "k3", "k4", "k5", "k6", "p1", "p2")
 
 
-class _Lens(BaseModel):
-    """What may stand at the top of the file for all frames, or in a frame for itself."""
+class _Intrinsics(BaseModel):
+    """Keys at the top of the file, for all frames, or in one frame."""
 
     fl_x: FiniteFloat | None = None
     fl_y: FiniteFloat | None = None
@@ -42,61 +50,61 @@ class _Lens(BaseModel):
     p2: float = 0
 
 
-class _Frame(_Lens):
+class _Frame(_Intrinsics):
     file_path: str
     transform_matrix: Matrix
 
 
-class _File(_Lens):
+class _File(_Intrinsics):
     frames: Annotated[list[_Frame], Field(min_length=1)]
 
 
 def present(folder: Path) -> bool:
-    """Whether a folder has such a file."""
+    """Whether a folder has a transforms.json."""
     return (folder / NAME).is_file()
 
 
 def read(folder: Path) -> CameraTable:
-    """Read ``folder/transforms.json``; frames keep the file's order. Raises SampleError for a distorted lens."""
+    """Read ``folder/transforms.json``; frames keep the order of the file.
+
+    Raises SampleError for images with lens distortion.
+    """
     content = parse_json(_File, folder / NAME)
     shared = content.model_dump(exclude={"frames"}, exclude_unset=True)
-    files = [_existing(folder, inside(NAME, frame.file_path)) for frame in content.frames]
-    lenses = [_Lens(**shared | frame.model_dump(exclude_unset=True, exclude_none=True)) for frame in content.frames]
-    c2w = as_4x4([frame.transform_matrix for frame in content.frames])
-    flip = torch.diag(torch.tensor([1, -1, -1, 1], dtype=torch.float64))
-    return make_table(
-        NAME,
-        [folder / NAME],
-        files,
-        torch.linalg.inv_ex(c2w @ flip).inverse,  # singular ones are refused with those that are not rigid
-        [_pinhole(folder / file, lens, file) for file, lens in zip(files, lenses, strict=True)],
-    )
+    images = [_existing(folder, path_inside(NAME, frame.file_path)) for frame in content.frames]
+    pinholes = [
+        _pinhole(folder, image, _Intrinsics(**shared | frame.model_dump(exclude_unset=True, exclude_none=True)))
+        for image, frame in zip(images, content.frames, strict=True)
+    ]
+    c2w_opengl = as_4x4([frame.transform_matrix for frame in content.frames])
+    c2w = c2w_opengl @ np.diag([1.0, -1.0, -1.0, 1.0])
+    return make_table(NAME, [folder / NAME], images, c2w, pinholes, inverted=True)
 
 
 def _existing(folder: Path, file: str) -> str:
-    """Add the extension that the Blender data sets leave out."""
+    """Add the file extension where it is left out, as in the Blender data sets."""
     if Path(file).suffix.lower() in IMAGE_SUFFIXES or (folder / file).is_file():
         return file
     return next((file + end for end in sorted(IMAGE_SUFFIXES) if (folder / (file + end)).is_file()), file)
 
 
-def _pinhole(path: Path, lens: _Lens, file: str) -> Pinhole:
-    distorted = any(getattr(lens, key) != 0 for key in _DISTORTION)
-    if distorted or lens.is_fisheye or lens.camera_model.upper() not in _PINHOLE_MODELS:
-        raise SampleError(f"{NAME}: frame {file}: its lens is distorted; undistort the images first")
-    # An image whose size cannot be read fails when its pixels are needed; until then any size will do.
-    known = None if lens.w is None or lens.h is None else (round(lens.w), round(lens.h))
-    width, height = known or image_size(path) or (1, 1)
-    focal_x = lens.fl_x
-    if focal_x is None and lens.camera_angle_x is not None:
-        focal_x = width / (2 * tan(lens.camera_angle_x / 2))
+def _pinhole(folder: Path, image: str, stored: _Intrinsics) -> Pinhole:
+    distorted = any(getattr(stored, key) != 0 for key in _DISTORTION)
+    if distorted or stored.is_fisheye or stored.camera_model.upper() not in _PINHOLE_MODELS:
+        raise SampleError(f"{NAME}: frame {image}: its lens is distorted; undistort the images first")
+    # An image whose size cannot be read fails when its pixels are read; until then any size will do.
+    size = None if stored.w is None or stored.h is None else (round(stored.w), round(stored.h))
+    width, height = size or image_size(folder / image) or (1, 1)
+    focal_x = stored.fl_x
+    if focal_x is None and stored.camera_angle_x is not None:
+        focal_x = width / (2 * tan(stored.camera_angle_x / 2))
     if focal_x is None:
-        raise SampleError(f"{NAME}: frame {file}: neither fl_x nor camera_angle_x")
+        raise SampleError(f"{NAME}: frame {image}: neither fl_x nor camera_angle_x")
     return Pinhole(
         focal_x,
-        focal_x if lens.fl_y is None else lens.fl_y,
-        width / 2 if lens.cx is None else lens.cx,
-        height / 2 if lens.cy is None else lens.cy,
+        focal_x if stored.fl_y is None else stored.fl_y,
+        width / 2 if stored.cx is None else stored.cx,
+        height / 2 if stored.cy is None else stored.cy,
         width,
         height,
     )

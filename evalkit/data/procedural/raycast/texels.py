@@ -1,0 +1,84 @@
+"""Light texels: the points on faces at which light is computed, and their positions in the lightmap."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from evalkit.data.procedural.primitives import Solid
+from evalkit.data.procedural.raycast.tables import FACES, Patch
+
+MOST_TEXELS = 6  # along a side of a face of furniture
+ROOM_TEXELS = 27  # along a side of a face of the room
+MAP_WIDTH = 189  # texels
+LIFT = 0.012  # metres between a face and the start of its shadow rays
+QUARTERS = ((1, 0), (0, 1), (-1, 0), (0, -1))  # where the quarters of a surface of revolution start, (x, y)
+
+
+def texel_count(solid: Solid, spacing: float, is_room: bool) -> int:
+    """Texels along a side of each face of a solid: ``spacing`` metres apart, but not more than the maximum."""
+    return ROOM_TEXELS if is_room else min(2 + int(2 * max(solid.half) / spacing), MOST_TEXELS)
+
+
+def lay_out(counts: list[int]) -> list[Patch]:
+    """Lay out square patches in the lightmap, six of each count; patches of equal size share a row."""
+    positions, x, y, row_height = {}, 0, 0, 0
+    for i in sorted(range(len(counts)), key=lambda i: -counts[i]):
+        for face in range(FACES):
+            if x + counts[i] > MAP_WIDTH or counts[i] != row_height:
+                x, y, row_height = 0, y + row_height, counts[i]
+            positions[FACES * i + face] = (x, y, counts[i])
+            x += counts[i]
+    return [Patch(*positions[k], MAP_WIDTH, y + row_height) for k in range(FACES * len(counts))]
+
+
+def texel_points(solid: Solid, count: int, inward: bool) -> tuple[Tensor, Tensor]:
+    """World positions and normals [6 * count * count, 3], float64, of the light texels of a solid.
+
+    ``inward``: the solid is a room, which is seen from inside.
+    """
+    line = torch.linspace(-1, 1, count, dtype=torch.float64)
+    t, s = torch.meshgrid(line, line, indexing="ij")
+    half = torch.tensor(solid.half, dtype=torch.float64)
+    faces = [
+        _side_of_revolution(solid, face, s, t) if solid.quadric and face < 4 else _box_face(half, face, s, t)
+        for face in range(FACES)
+    ]
+    point = torch.stack([p for p, _ in faces]).view(-1, 3)
+    normal = torch.stack([n for _, n in faces]).view(-1, 3) * (-1 if inward else 1)
+    # Texels lie on edges. Shadow rays start a little inside, so that they do not start in a neighbouring solid.
+    inset = 1 - LIFT / half.clamp_min(2 * LIFT)
+    point = point * inset + normal * LIFT * (0.0 if inward else 2.0)
+    cos, sin = math.cos(solid.yaw), math.sin(solid.yaw)
+    rotation = torch.tensor([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]], dtype=torch.float64)
+    return point @ rotation + torch.tensor(solid.centre, dtype=torch.float64), normal @ rotation
+
+
+def normalised(vectors: Tensor) -> Tensor:
+    """Unit vectors [..., 3]."""
+    return vectors / (vectors * vectors).sum(-1, keepdim=True).sqrt().clamp_min(1e-12)
+
+
+def _box_face(half: Tensor, face: int, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Points and outward normals [n, n, 3] on a face of a box, for grids s, t in [-1, 1]."""
+    axis, sign = face // 2, 2.0 * (face % 2) - 1
+    constant = torch.full_like(s, sign)
+    unit = torch.stack([(constant, s, t), (s, constant, t), (s, t, constant)][axis], dim=-1)
+    normal = torch.zeros_like(unit)
+    normal[..., axis] = sign
+    return unit * half, normal
+
+
+def _side_of_revolution(solid: Solid, face: int, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+    """Points and outward normals [n, n, 3] on a quarter of the side of a surface of revolution."""
+    a, b, c = solid.quadric or (0.0, 0.0, 0.0)
+    start, end = QUARTERS[face], QUARTERS[(face + 1) % 4]
+    share = (s + 1) / 2
+    x, y = start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
+    z = t * solid.half[2]
+    radius = (a + b * z + c * z * z).clamp_min(1e-6).sqrt() / (x * x + y * y).sqrt()
+    point = torch.stack([x * radius, y * radius, z], dim=-1)
+    normal = torch.stack([x * radius, y * radius, -(b / 2 + c * z)], dim=-1)
+    return point, normalised(normal)

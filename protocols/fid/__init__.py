@@ -1,0 +1,1 @@
+"""FID and KID of transferred views against frames of the dataset."""

@@ -1,0 +1,69 @@
+"""The plan of `leak`: the pairs of clips of a transfer, without targets that are context frames. Needs no tensor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evalkit.card import Card, TargetPose
+from evalkit.data.dataset import Catalogue
+from evalkit.oracles.oracle import OracleIdentity
+from evalkit.pixels import Preprocess
+from evalkit.protocol import Better, Column, Sample
+from protocols.leak.claims import CHECKS
+from protocols.leak.options import LeakOptions
+from protocols.shared.sources import first_supported
+from protocols.shared.transfer_plan import TransferPlanner
+
+SOURCES = (TargetPose.GIVEN, TargetPose.JOINT, TargetPose.CONTEXT_ONLY)
+JOINT_MINUS_ALONE = Column(
+    "joint_minus_alone",
+    "PSNR joint\n− context_\nonly, dB",
+    digits=1,
+    quantity="psnr",
+    variant="joint poses minus context_only poses",
+)
+ELSEWHERE = Column(
+    "elsewhere_psnr",
+    "A's poses in\nscene B: dB\nagainst A",
+    digits=1,
+    better=Better.LOWER,
+    quantity="psnr",
+    variant="scene B at the poses of A's targets, compared with A's targets",
+)
+
+
+class LeakPlan:
+    """Whether target images change what is predicted for the context: a method's card beside what it does."""
+
+    Options = LeakOptions
+    implementation = "protocols.leak.protocol:Leak"
+    name, version, uses_oracle = "leak", "1", False
+    columns = (*(check.column for check in CHECKS), JOINT_MINUS_ALONE, ELSEWHERE)
+
+    def __init__(self, options: LeakOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
+        self.options, self.dataset, self.seed = options, dataset, seed
+        self.transfers = TransferPlanner(options, dataset, seed)
+        self.preprocess = Preprocess(options.resolution, options.preprocess)
+
+    def samples(self) -> list[Sample]:
+        """The pairs of tps, without targets of A that are context frames; B lends the targets that replace A's."""
+        return [_without_context_targets(sample) for sample in self.transfers.samples()]
+
+    def target_pose(self, card: Card) -> TargetPose:
+        """The first that the method offers of given, joint and context_only."""
+        return first_supported(card, SOURCES, None)
+
+    def kept_bytes(self, sample: Sample) -> int:
+        """Nothing is kept but rows."""
+        return 0
+
+
+def _without_context_targets(sample: Sample) -> Sample:
+    """The sample without the targets of A that are context frames."""
+    if sample.problem:
+        return sample
+    clip_a, clip_b = sample.clips
+    target = tuple(number for number in clip_a.target if number not in clip_a.context)
+    if not target:
+        return replace(sample, clips=(), problem=f"{clip_a.sequence}: every target of the window is a context frame")
+    return replace(sample, clips=(replace(clip_a, target=target), clip_b))

@@ -1,0 +1,106 @@
+"""The numbers of `probe` by name, and those that its table shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
+from typing import NamedTuple
+
+from evalkit.metrics.accuracies import MAGNITUDE, AucMethod, PoseAccuracy, auc, rra, rta
+from evalkit.protocol import Better, Column
+
+ANGLES_DEG = (10, 20, 30)
+DISTANCES = (0.1, 0.2, 0.3)  # in units of the clip's largest distance from the reference
+
+
+class Source(StrEnum):
+    """What a pose is read from."""
+
+    LATENT = "latent"  # the method's pose code: its latent, or its cameras where it has no latent
+    FEATURES = "features"  # what the method computes its pose code from
+    PIXELS = "pixels"  # control: small images
+    NOISE = "noise"  # control: random numbers
+    CONSTANT = "constant"  # control: nothing
+    CAMERAS = "cameras"  # the method's own cameras
+
+
+class Reader(StrEnum):
+    """What reads a pose."""
+
+    LINEAR = "linear"  # a linear head
+    MLP = "mlp"  # a head with hidden layers
+    DIRECT = "direct"  # no head: the method's cameras as they are
+
+
+class ScoreName(NamedTuple):
+    """The name of one number of the summary; with ``over_seeds`` its standard deviation over seeds."""
+
+    source: Source
+    reader: Reader
+    score: str
+    over_seeds: bool = False
+
+    @property
+    def key(self) -> str:
+        """The number's key in `Summary.metrics`."""
+        return f"{self.source}.{self.reader}.{self.score}" + ("|seeds" if self.over_seeds else "")
+
+
+def columns_of(version: str) -> tuple[Column, ...]:
+    """Columns of a version of the protocol: the MLP's numbers, those without a head, then others of the first score."""
+    scores = _SCORES[version]()
+    first = scores[0]
+    return (
+        *(_column(score, Source.LATENT, Reader.MLP, "MLP on\npose code") for score in scores),
+        *(_column(score, Source.CAMERAS, Reader.DIRECT, "method's\ncameras") for score in _direct_scores(version)),
+        _spread_column(first),
+        _column(first, Source.LATENT, Reader.LINEAR, "linear on\npose code"),
+        _column(first, Source.FEATURES, Reader.MLP, "MLP on\nfeatures"),
+        _column(first, Source.FEATURES, Reader.LINEAR, "linear on\nfeatures"),
+        replace(_column(first, Source.NOISE, Reader.MLP, "MLP on\nnoise"), better=Better.NONE),
+    )
+
+
+def _column(score: PoseAccuracy, source: Source, reader: Reader, title: str) -> Column:
+    column = score.column(title=f"{score.title} %\n{title}")
+    return replace(column, key=ScoreName(source, reader, score.key).key, variant=f"{source}, {reader}")
+
+
+def _spread_column(score: PoseAccuracy) -> Column:
+    name = ScoreName(Source.LATENT, Reader.MLP, score.key, over_seeds=True)
+    column = _column(score, name.source, name.reader, "std. dev.\nover seeds")
+    variant = f"{column.variant}, standard deviation over seeds"
+    return replace(column, key=name.key, better=Better.NONE, variant=variant)
+
+
+def _our_scores() -> Sequence[PoseAccuracy]:
+    lengths = replace(MAGNITUDE, title="lengths\nagree")
+    return (auc(AucMethod.EXACT, 20, signed=True), rra(5), rta(20, signed=True), lengths)
+
+
+def _xfactor_scores() -> Sequence[PoseAccuracy]:
+    aucs = [auc(AucMethod.XFACTOR, threshold, signed=False) for threshold in (20, 10, 30)]
+    return (*aucs, *(rra(threshold) for threshold in ANGLES_DEG), *(rta(t, signed=False) for t in ANGLES_DEG))
+
+
+def _rayzer_scores() -> Sequence[PoseAccuracy]:
+    unit = "unit: the clip's largest distance from the reference"
+    return (
+        *(PoseAccuracy(f"rotation@{t}", f"rotation\nerror < {t}°", f"rotation of a view@{t}") for t in ANGLES_DEG),
+        *(
+            PoseAccuracy(f"distance@{t}", f"translation\nerror < {t}", f"translation of a view@{t}", unit)
+            for t in DISTANCES
+        ),
+    )
+
+
+def _direct_scores(version: str) -> Sequence[PoseAccuracy]:
+    """The scores of the method's own cameras that a version shows."""
+    if version != "rayzer":
+        return ()
+    shown = (f"rotation@{ANGLES_DEG[0]}", f"distance@{DISTANCES[0]}")
+    return [score for score in _rayzer_scores() if score.key in shown]
+
+
+_SCORES = {"1": _our_scores, "xfactor": _xfactor_scores, "rayzer": _rayzer_scores}

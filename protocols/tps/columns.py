@@ -1,0 +1,90 @@
+"""The numbers of `tps` by name, and those that each version prints. Needs no tensor."""
+
+from __future__ import annotations
+
+from evalkit.metrics.accuracies import ACCURACIES, MAGNITUDE, AucMethod, auc, rra, rta
+from evalkit.metrics.identity_feature import NETWORKS, Feature
+from evalkit.protocol import Better, Column
+
+# Before the key of an accuracy (`evalkit.metrics.accuracies.ACCURACIES`) in a row: which cameras are compared.
+RENDER = ""  # the oracle on the renders against the oracle on A's real targets
+CEILING = "ceiling."  # the oracle on a blurred copy of A's real targets against the oracle on the targets
+RENDER_VS_TRUTH = "render_vs_truth."  # the oracle on the renders against A's true cameras
+REAL_VS_TRUTH = "real_vs_truth."  # the oracle on A's real targets against A's true cameras
+
+# What the oracle answered on a clip: "ok", or why there are no cameras.
+ORACLE_ON_REAL, ORACLE_ON_BLURRED, ORACLE_ON_RENDER = "oracle_on_real", "oracle_on_blurred", "oracle_on_render"
+
+FAILED_AS_90 = "failed=90"  # variant of an accuracy: renders that the oracle could not read count as 90 degrees off
+ORACLE_FAILED = "oracle_failed"  # share of the renders that the oracle could not read
+IDENTITY, IDENTITY_REAL = "identity", "identity_real"
+ROTATION_SPAN, BASELINE = "rotation_span_deg", "baseline"  # how much the camera of A moves
+
+EXACT_PSNR, EXACT_SSIM = "exact_psnr", "exact_ssim"
+EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION = "exact_psnr_visible", "exact_visible_fraction"
+EXACT = (EXACT_PSNR, EXACT_SSIM, EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION)
+
+SIGNED_AUC = auc(AucMethod.EXACT, 20, signed=True)
+
+
+def accuracy_keys(prefix: str) -> tuple[str, ...]:
+    """The keys of all accuracies of one comparison, by its prefix."""
+    return tuple(prefix + accuracy.key for accuracy in ACCURACIES)
+
+
+def failed_as_90(key: str) -> str:
+    """The key of an accuracy in which unreadable renders count as 90 degrees off."""
+    return f"{key}|{FAILED_AS_90}"
+
+
+def columns_of(version: str, feature: Feature) -> tuple[Column, ...]:
+    """What a version prints; ``feature`` is what frames are compared by."""
+    return _of_the_paper() if version == "xfactor" else _ours(feature)
+
+
+def _of_the_paper() -> tuple[Column, ...]:
+    """XFactor's Table 1, its main number first."""
+    thresholds = (10, 20, 30)
+    main = auc(AucMethod.XFACTOR, 20, signed=False)
+    others = (
+        *(rra(threshold) for threshold in thresholds),
+        *(rta(threshold, signed=False) for threshold in thresholds),
+        *(auc(AucMethod.XFACTOR, threshold, signed=False) for threshold in thresholds if threshold != 20),
+    )
+    return (main.column(), *(accuracy.column() for accuracy in others), _oracle_failed())
+
+
+def _ours(feature: Feature) -> tuple[Column, ...]:
+    return (
+        SIGNED_AUC.column(),
+        SIGNED_AUC.column(variant=FAILED_AS_90, title="AUC@20 signed,\nfailures as 90°"),
+        auc(AucMethod.XFACTOR, 20, signed=False).column(),
+        MAGNITUDE.column(),
+        _oracle_failed(),
+        _identity(feature),
+        _exact(EXACT_PSNR, "PSNR dB against\nray-cast truth"),
+        _exact(EXACT_PSNR_VISIBLE, "PSNR dB against\nray-cast truth,\nvisible surfaces", "visible surfaces"),
+    )
+
+
+def _oracle_failed() -> Column:
+    title = "oracle failed\non renders %"
+    return Column(ORACLE_FAILED, title, 100, 1, better=Better.LOWER, quantity="renders that the oracle could not read")
+
+
+def _identity(feature: Feature) -> Column:
+    return Column(
+        IDENTITY,
+        "shows B,\nnot A %",
+        100,
+        1,
+        NETWORKS[feature],
+        better=Better.HIGHER,
+        quantity="renders nearer to the context of B than to any frame of A",
+        definition=feature.value,
+    )
+
+
+def _exact(key: str, title: str, variant: str = "") -> Column:
+    definition = "against scene B ray-cast along A's motion, without the reference view"
+    return Column(key, title, better=Better.HIGHER, quantity="psnr", definition=definition, variant=variant)

@@ -1,0 +1,41 @@
+"""What `tps` says of one pair of clips beside the pose accuracies: how much A moves, and which scene renders show."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+
+from evalkit.metrics.identity import Feature, features, shows_own_scene
+from evalkit.metrics.motion import baselines, rotation_span_deg
+from evalkit.oracles.oracle import Estimate
+from evalkit.protocol import Value
+from evalkit.views import Frames
+from protocols.shared.transfer import Pair
+from protocols.tps.columns import BASELINE, IDENTITY, IDENTITY_REAL, ROTATION_SPAN
+
+
+def motion_row(targets: Frames, real: Estimate) -> dict[str, Value]:
+    """How much A's camera moves: by the true cameras, else by the oracle, which knows no unit of length.
+
+    ``baseline`` is the largest distance of two target cameras, over the median depth where depth is known.
+    """
+    if targets.cameras is None:
+        return {ROTATION_SPAN: float(rotation_span_deg(real.w2c)), BASELINE: math.nan}
+    w2c = targets.cameras.w2c[None].cpu()
+    depth = 1.0 if targets.depth is None else float(targets.depth[targets.depth.isfinite()].median())
+    return {ROTATION_SPAN: float(rotation_span_deg(w2c)), BASELINE: float(baselines(w2c).max()) / depth}
+
+
+def identity_row(pair: Pair, renders: Tensor, feature: Feature) -> dict[str, Value]:
+    """Share of the renders [T, 3, H, W] that are nearer to B's context frames than to any frame of A.
+
+    ``identity_real``: the same for real frames of B that are not in the context, as a reference for the feature.
+    """
+    own, other, rendered = (features(images, feature) for images in (pair.context.images, pair.a.images, renders))
+    not_in_context = [number not in pair.clip_b.context for number in pair.clip_b.target]
+    real = pair.b.images[list(pair.clip_b.target_positions)][not_in_context]
+    row: dict[str, Value] = {IDENTITY: float(shows_own_scene(rendered, own, other).double().mean())}
+    if len(real):
+        row[IDENTITY_REAL] = float(shows_own_scene(features(real, feature), own, other).double().mean())
+    return row
