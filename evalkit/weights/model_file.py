@@ -51,9 +51,7 @@ def write_model(
     """
     state = {k: v.detach().to("cpu", kind).contiguous() for k, v in network.state_dict().items()}
     header = {"baseline": baseline, "model": model.model_dump(mode="json"), "training": dict(training)}
-    write_atomically(
-        file, save(state, {FORMAT: json.dumps(header)})
-    )  # one entry: the order of several is random
+    write_atomically(file, save(state, {FORMAT: json.dumps(header)}))  # one entry: the order of several is random
 
 
 def read_model(file: Path, baseline: str) -> ModelFile:
