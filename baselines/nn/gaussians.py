@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor
 
-from baselines.nn.rotations import rotation_from_quaternion
+from evalkit.geometry.rotations import rotation_from_quaternion
 
 NUMBERS = (3, 4, 3, 1, 3)  # of one Gaussian: mean, quaternion, scale, opacity, colour
 

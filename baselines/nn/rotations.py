@@ -39,18 +39,3 @@ def rigid_from_nine(changes: Tensor) -> Tensor:
 def six_d_from_rotation(rotation: Tensor) -> Tensor:
     """The first two columns [..., 6] of rotation matrices [..., 3, 3]."""
     return rotation[..., :2].mT.flatten(-2)
-
-
-def rotation_from_quaternion(quaternions: Tensor) -> Tensor:
-    """Rotation matrices [..., 3, 3] of quaternions (w, x, y, z) [..., 4] of any length but zero.
-
-    >>> rotation_from_quaternion(torch.tensor([2.0, 0, 0, 0])).tolist()
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
-    """
-    w, x, y, z = normalize(quaternions, dim=-1).unbind(-1)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
-    return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)

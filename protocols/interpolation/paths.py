@@ -10,7 +10,7 @@ from torch import Tensor
 
 from evalkit.geometry.interpolation import interpolate_motion, slerp
 from evalkit.geometry.rotations import rotation_log
-from evalkit.geometry.se3 import invert, rotation_angle_deg
+from evalkit.geometry.se3 import camera_centres, invert, rotation_angle_deg
 from evalkit.method import PoseCode
 from evalkit.metrics.trajectory import extent
 from evalkit.views import Cameras, take_views
@@ -130,7 +130,7 @@ def _on_straight_line(values: Tensor, left: Tensor, fraction: Tensor) -> Tensor:
 
 def _squared_distance(a: Tensor, b: Tensor, context_extent: Tensor) -> Tensor:
     """Of cameras [..., 4, 4]: of centres in units of ``context_extent``, plus of angles in radians."""
-    centres = (invert(a)[..., :3, 3] - invert(b)[..., :3, 3]).square().sum(-1) / context_extent**2
+    centres = (camera_centres(a) - camera_centres(b)).square().sum(-1) / context_extent**2
     return centres + torch.deg2rad(rotation_angle_deg(a[..., :3, :3] @ b[..., :3, :3].mT)).square()
 
 

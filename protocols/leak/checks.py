@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from evalkit.card import Card, PoseKind, TargetPose
+from evalkit.geometry.rotations import rotation_residual
 from evalkit.method import Method, PoseCode, reference_of
 from evalkit.metrics.image import psnr
 from evalkit.metrics.named import MIN_MSE
@@ -188,7 +189,7 @@ def rigidity(w2c: Tensor, reference: Tensor) -> Numbers:
     length = w2c[..., :3, 3].norm(dim=-1).amax(1).clamp_min(TINY)
     rotated, moved = (own[:, :3, :3] - eye).flatten(1).norm(dim=1), own[:, :3, 3].norm(dim=-1) / length
     return {
-        "residual": (rotation.mT @ rotation - eye).flatten(-2).norm(dim=-1).amax(1),
+        "residual": rotation_residual(rotation).amax(1),
         "determinant": (torch.linalg.det(rotation) - 1).abs().amax(1),
         "reference": torch.maximum(rotated, moved),
     }

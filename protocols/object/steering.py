@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from evalkit.card import TargetPose
-from evalkit.geometry.alignment import DegenerateAlignment, align_centres
-from evalkit.geometry.se3 import invert, relative_to
+from evalkit.geometry.alignment import DegenerateAlignment
+from evalkit.geometry.se3 import camera_centres, relative_to
 from evalkit.method import Method, PoseCode, reference_of
 from evalkit.protocol import Loaded
 from evalkit.views import Cameras, take_views
@@ -78,13 +78,9 @@ def steer(predicted: Cameras, context: Tensor, target: Tensor) -> tuple[Cameras,
 def _scale(predicted: Tensor, true: Tensor) -> float:
     """The scale of the similarity from predicted to true centres of w2c [C, 4, 4]; NaN where there is none."""
     try:
-        return float(align_centres(_centres(predicted), _centres(true)).scale)
+        return float(align_centres(camera_centres(predicted), camera_centres(true)).scale)
     except DegenerateAlignment:
         return torch.nan
-
-
-def _centres(w2c: Tensor) -> Tensor:
-    return invert(w2c)[..., :3, 3]
 
 
 def _true_w2c(loaded: Loaded) -> Tensor:
