@@ -50,7 +50,7 @@ class Frames:
         numbers: frame numbers, which are positions in the sequence.
         cameras: [V].
         depth: [V, H, W], in the unit of the cameras' translation.
-        mask: bool [V, H, W], true on the object.
+        mask: [V, H, W] bool, true on the object.
     """
 
     images: Tensor

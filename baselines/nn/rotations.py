@@ -1,7 +1,4 @@
-"""Rotations from what networks predict: six numbers, or a quaternion.
-
-Six numbers are the first two columns of the matrix, of any length and angle (Zhou et al., CVPR 2019).
-"""
+"""Rotations as six numbers: the first two columns of the matrix, of any length and angle (Zhou et al., CVPR 2019)."""
 
 from __future__ import annotations
 

@@ -41,9 +41,6 @@ RELEASED = RayZerModel(
     positions="sines",
     head_deviation=1e-3,
     head_scale=1.0,
-    crop=0,
-    still=0.0,
-    held=0.0,
 )
 
 

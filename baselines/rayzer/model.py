@@ -1,4 +1,4 @@
-"""The settings of a RayZer: its sizes, and the choices that the paper's Tables 7 and 8 take away one by one."""
+"""The settings of a RayZer: its sizes, and the choices that the ablations of the paper's Tables 6 to 8 change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from evalkit.config.options import Options
-
-Count = Annotated[int, Field(ge=1)]
-Share = Annotated[float, Field(ge=0, le=1)]
+from evalkit.training.options import Count, ModelOptions, NotNegative, PixelLoss, Share
 
 
 class Split(NamedTuple):
@@ -24,47 +21,66 @@ class Split(NamedTuple):
         return self.contexts + self.targets
 
 
-class RayZerModel(Options):
-    """Everything that a trained RayZer was built from, and what its objective was.
+class RayZerModel(ModelOptions):
+    """What a RayZer is built from, and its training objective. `recipes/` holds the sizes.
 
-    ``splits``: (context, target) counts of the clips trained with; each step draws one. ``canonical``: the view whose
-    pose is the identity, the middle one of all V (V // 2) or the first. ``pose``: cameras seen as Plücker rays, cameras
-    encoded by an MLP (Table 7, 2), or the camera tokens themselves (Table 7, 3). ``order``: cameras before the scene,
-    or after it (Table 7, 4). ``decoder``: a transformer over scene tokens, or Gaussians and a rasteriser (Table 7, 1),
-    for which ``scene_tokens`` and ``decoder_layers`` mean nothing. ``objective``: the images of target views, or the
-    true poses of all (the supervised baseline of Table 6), which trains the camera stage alone and leaves the settings
-    of scene, decoder and losses without effect. ``perceptual``: weight of LPIPS beside the ``pixel`` loss, 0 for none.
-
-    The other settings are ours, for small models; neither paper nor code have them. ``positions``: what tells patches
-    apart in the camera layers, see `codes`. ``head_deviation``: of the camera head's first weights; where they are
-    small, only one axis of motion is learnt. ``head_scale``: a factor on what it says, without which an optimiser's
-    first steps throw cameras far apart. ``still``: the share of the training, at its beginning, in which the camera
-    stage alone learns, from crops of one frame, ``crop`` pixels smaller at each side, see `still`. ``held``: the share
-    until which cameras then stay as they are, for the renderer to learn what their rays mean.
+    ``positions``, ``head_deviation``, ``head_scale``, ``crop_stage``, ``crop_margin`` and ``cameras_frozen_until`` are
+    ours, for small models (docs/training.md); neither paper nor code have them.
     """
 
-    resolution: Count
-    patch: Count
-    width: Count
-    heads: Count
-    camera_layers: Count
-    scene_layers: Count
-    decoder_layers: Count
-    scene_tokens: Count
-    splits: Annotated[tuple[Split, ...], Field(min_length=1)]
-    canonical: Literal["middle", "first"]
-    pose: Literal["se3_rays", "se3_mlp", "latent"]
-    order: Literal["camera_first", "scene_first"]
-    decoder: Literal["tokens", "gaussians"]
-    objective: Literal["images", "poses"]
-    pixel: Literal["mse", "l1"]
-    perceptual: Annotated[float, Field(ge=0)]
-    positions: Literal["sines", "rotary"]
-    head_deviation: Annotated[float, Field(gt=0)]
-    head_scale: Annotated[float, Field(gt=0)]
-    crop: Annotated[int, Field(ge=0)]
-    still: Share
-    held: Share
+    patch: Annotated[Count, Field(description="Side of a patch, in pixels.")]
+    width: Annotated[Count, Field(description="Channels of a token.")]
+    heads: Annotated[Count, Field(description="Attention heads of a layer.")]
+    camera_layers: Annotated[Count, Field(description="Layers of the camera stage.")]
+    scene_layers: Annotated[Count, Field(description="Layers of the scene stage.")]
+    decoder_layers: Annotated[Count, Field(description="Layers of the renderer; unused with decoder=gaussians.")]
+    scene_tokens: Annotated[Count, Field(description="Tokens of a scene; unused with decoder=gaussians.")]
+    splits: Annotated[
+        tuple[Split, ...],
+        Field(min_length=1, description="[context, target] counts of views of a clip; each step draws one pair."),
+    ]
+    canonical: Annotated[
+        Literal["middle", "first"], Field(description="The view whose pose is the identity (Table 8).")
+    ] = "middle"
+    pose: Annotated[
+        Literal["se3_rays", "se3_mlp", "latent"],
+        Field(
+            description="Cameras as Plücker rays, cameras through an MLP (Table 7, 2), or camera tokens (Table 7, 3)."
+        ),
+    ] = "se3_rays"
+    order: Annotated[
+        Literal["camera_first", "scene_first"], Field(description="Which stage comes first (Table 7, 4).")
+    ] = "camera_first"
+    decoder: Annotated[
+        Literal["tokens", "gaussians"],
+        Field(description="A transformer over scene tokens, or Gaussians and a rasteriser (Table 7, 1)."),
+    ] = "tokens"
+    objective: Annotated[
+        Literal["images", "poses"],
+        Field(description="Images of target views, or true poses, which train the camera stage alone (Table 6)."),
+    ] = "images"
+    pixel: Annotated[PixelLoss, Field(description="Loss of pixels: squared or absolute error.")]
+    perceptual: Annotated[NotNegative, Field(description="Weight of LPIPS beside the pixel loss; 0: none.")]
+    positions: Annotated[
+        Literal["sines", "rotary"], Field(description="Position codes of patches in the camera stage (`codes`).")
+    ]
+    head_deviation: Annotated[
+        float,
+        Field(gt=0, description="Standard deviation of the camera head's first weights; small: one axis is learnt."),
+    ]
+    head_scale: Annotated[
+        float, Field(gt=0, description="Factor on the camera head's output; small: smaller first steps.")
+    ]
+    crop_stage: Annotated[
+        Share, Field(description="Share of the training, at its start, in which cameras learn from crops of one frame.")
+    ] = 0.0
+    crop_margin: Annotated[
+        int, Field(ge=0, description="Pixels by which a crop is smaller than a frame, each side.")
+    ] = 0
+    cameras_frozen_until: Annotated[
+        Share,
+        Field(description="Share of the training until which, after that stage, only the rest of the model learns."),
+    ] = 0.0
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
@@ -90,12 +106,16 @@ class RayZerModel(Options):
         return self
 
     @model_validator(mode="after")
-    def _first_lessons_are_of_cameras(self) -> Self:
+    def _first_stages_need_cameras(self) -> Self:
         explicit = self.objective == "images" and self.pose != "latent" and self.order == "camera_first"
-        if (self.still or self.held) and not explicit:
-            raise ValueError("still and held are about cameras: expected camera_first, no latent, or 0 for both")
-        if self.still and not 0 < 2 * self.crop < self.resolution:
-            raise ValueError(f"crop: expected more than 0, less than half of {self.resolution} pixels, got {self.crop}")
+        if (self.crop_stage or self.cameras_frozen_until) and not explicit:
+            raise ValueError(
+                "crop_stage and cameras_frozen_until need cameras: expected camera_first, no latent, or 0 for both"
+            )
+        if self.crop_stage and not 0 < 2 * self.crop_margin < self.resolution:
+            raise ValueError(
+                f"crop_margin: expected more than 0, less than half of {self.resolution} pixels, got {self.crop_margin}"
+            )
         return self
 
     @property

@@ -18,14 +18,14 @@ from evalkit.training.trainee import LOSS
 class SupervisedRayZer(RayZerTrainee):
     """L1 on the entries of rotations and translations relative to the canonical view, as probes are trained.
 
-    Translations are fractions of the clip's largest distance from that view. The paper does not say which loss and
-    which unit its baseline has; these are those of `protocol=probe@rayzer`.
+    Translations are divided by the clip's largest distance from that view. The paper names neither the loss nor the
+    unit of its baseline; both are those of `protocol=probe@rayzer`.
     """
 
     needs_cameras: ClassVar[bool] = True
 
     def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
-        """Compare the cameras of all views with the true ones; see `Trainee`. Nothing here is random."""
+        """Compare the cameras of all views with the true ones. Nothing here is random. See `Trainee`."""
         assert clips.w2c is not None
         views = clips.images.shape[1]
         tokens = self.network.embed(clips.images, torch.arange(views, device=clips.images.device)[None])
@@ -36,7 +36,7 @@ class SupervisedRayZer(RayZerTrainee):
 
 
 def true_poses(w2c: Tensor, canonical: int) -> RelativePoses:
-    """Cameras [B, V, 4, 4] relative to view ``canonical``, whose own pose does not count; computed in float64."""
+    """Poses of cameras [B, V, 4, 4] relative to view ``canonical``, which itself is not counted; in float64."""
     exact = w2c.double()
     counts = torch.arange(w2c.shape[1], device=w2c.device) != canonical
     return RelativePoses.of(relative_to(exact, exact[:, canonical]), counts.expand(len(w2c), -1))
@@ -44,7 +44,7 @@ def true_poses(w2c: Tensor, canonical: int) -> RelativePoses:
 
 def _errors(w2c: Tensor, true: RelativePoses) -> dict[str, Tensor]:
     rotation, translation = w2c[..., :3, :3], w2c[..., :3, 3]
-    off_deg = rotation_angle_deg(rotation.detach() @ true.rotation.mT)[true.counts]
-    off = (translation.detach() - true.translation).norm(dim=-1)[true.counts]
+    error_deg = rotation_angle_deg(rotation.detach() @ true.rotation.mT)[true.counts]
+    translation_error = (translation.detach() - true.translation).norm(dim=-1)[true.counts]
     loss = l1_pose_loss(rotation[None], translation[None], true)[0]
-    return {LOSS: loss, "rotation_deg": off_deg.mean(), "distance": off.mean()}
+    return {LOSS: loss, "rotation_error_deg": error_deg.mean(), "translation_error": translation_error.mean()}

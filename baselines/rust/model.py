@@ -1,4 +1,4 @@
-"""The settings of a RUST: its sizes, and what it was trained on in each step."""
+"""The settings of a RUST: its sizes, and what it learns from in each step."""
 
 from __future__ import annotations
 
@@ -6,45 +6,43 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from evalkit.config.options import Options
-from evalkit.training.losses import PixelLoss
+from evalkit.training.options import Count, ModelOptions, PixelLoss
 
 DOWNSAMPLING = 8  # three convolutional blocks, each of which halves the resolution
 
-Count = Annotated[int, Field(ge=1)]
 
+class RustModel(ModelOptions):
+    """What a RUST is built from, and its training objective. `recipes/` holds the sizes."""
 
-class RustModel(Options):
-    """Everything that a trained RUST was built from, and what its objective was.
-
-    ``channels``: of the first convolution, doubled by each block. ``width``, ``heads``, ``mlp_ratio``: of encoder and
-    pose estimator. ``pose_layers``: pairs of cross- and self-attention. ``decoder_width``: of the decoder's queries,
-    whose attention is ``width`` wide all the same; ``colour_width``: of the hidden layers that turn queries into
-    colours; ``octaves``: frequencies of a pixel's coordinates. ``latent``: numbers of a pose; the authors' page shows
-    64 and 768 beside the paper's 8.
-
-    A clip holds ``targets`` views beside one of ``contexts``. ``supervise``: the loss covers the half of the target
-    that the pose estimator did not see, or all of it; ``rays_per_target``: how many random pixels of that are rendered
-    in a step (0: all).
-    """
-
-    resolution: Annotated[int, Field(multiple_of=2 * DOWNSAMPLING)]
-    channels: Count
-    width: Count
-    heads: Count
-    mlp_ratio: Annotated[float, Field(gt=0)]
-    encoder_layers: Count
-    pose_layers: Count
-    decoder_layers: Count
-    decoder_width: Count
-    colour_width: Count
-    octaves: Count
-    latent: Count
-    contexts: Annotated[tuple[Annotated[int, Field(ge=2)], ...], Field(min_length=1)]
-    targets: Count
-    supervise: Literal["unseen", "all"]
-    rays_per_target: Annotated[int, Field(ge=0)]
-    pixel_loss: PixelLoss
+    resolution: Annotated[
+        int, Field(multiple_of=2 * DOWNSAMPLING, description="Side of the square images, in pixels; a multiple of 16.")
+    ]
+    channels: Annotated[Count, Field(description="Channels of the first convolution; each block doubles them.")]
+    width: Annotated[Count, Field(description="Channels of the tokens of encoder and pose estimator.")]
+    heads: Annotated[Count, Field(description="Attention heads of a layer.")]
+    mlp_ratio: Annotated[
+        float, Field(gt=0, description="Hidden channels of the MLPs of encoder and pose estimator, over `width`.")
+    ]
+    encoder_layers: Annotated[Count, Field(description="Layers of the scene encoder.")]
+    pose_layers: Annotated[Count, Field(description="Pairs of cross- and self-attention of the pose estimator.")]
+    decoder_layers: Annotated[Count, Field(description="Layers of the decoder.")]
+    decoder_width: Annotated[Count, Field(description="Channels of the decoder's queries; its attention has `width`.")]
+    colour_width: Annotated[Count, Field(description="Hidden channels of the MLP from queries to colours.")]
+    octaves: Annotated[Count, Field(description="Frequencies of a pixel's coordinates.")]
+    latent: Annotated[
+        Count, Field(description="Numbers of a pose: 8 in the paper, 64 and 768 on the project page.")
+    ] = 8
+    contexts: Annotated[
+        tuple[Annotated[int, Field(ge=2)], ...],
+        Field(min_length=1, description="Numbers of context views; each step draws one."),
+    ]
+    targets: Annotated[Count, Field(description="Target views of a clip.")]
+    supervise: Annotated[
+        Literal["unseen", "all"],
+        Field(description="The loss covers the half of a target that the pose estimator did not see, or all of it."),
+    ] = "unseen"
+    rays_per_target: Annotated[int, Field(ge=0, description="Random pixels of a target rendered in a step; 0: all.")]
+    pixel_loss: Annotated[PixelLoss, Field(description="Loss of colours: absolute or squared error.")]
 
     @field_validator("resolution")
     @classmethod

@@ -1,7 +1,7 @@
-"""What RUST learns from: the pixels of target views, rendered at the pose that half of each target was given.
+"""RUST's objective: pixels of target views, rendered at the pose that was estimated from half of the target.
 
-The pose comes from a random half. Whether the paper's loss leaves out the half that was seen could not be read; its
-PSNR does, and so does ``supervise: unseen``.
+The half is random. We could not read whether the paper's loss leaves out that half; its PSNR does, and so does
+``supervise: unseen``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from baselines.nn.cross import CrossBlock
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork, halves_of
 from evalkit.metrics.named import MIN_MSE
-from evalkit.training.clip_batch import ClipBatch, drawn_roles
+from evalkit.training.clip_batch import ClipBatch, draw_roles
 from evalkit.training.losses import reconstruction
 from evalkit.training.trainee import LOSS, Trainee
 from evalkit.views import take_views
@@ -25,7 +25,7 @@ Integers = np.ndarray[tuple[int, ...], np.dtype[np.int64]]
 
 
 class RustTrainee(Trainee):
-    """The network with its objective; a clip's first and last frames are context, of the others a random part."""
+    """The network with its objective. A clip's first and last frames are context, and some of the others at random."""
 
     network: RustNetwork
 
@@ -40,15 +40,15 @@ class RustTrainee(Trainee):
 
     def repeated(self) -> Iterable[nn.Module]:
         """The attention blocks of all three networks."""
-        return (each for each in self.network.modules() if isinstance(each, CrossBlock))
+        return (module for module in self.network.modules() if isinstance(module, CrossBlock))
 
     def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Render random pixels of the targets; see `Trainee`."""
         images = clips.images
         count, device = len(images), images.device
-        context, target = drawn_roles(count, images.shape[1], self.model.targets, rng)
+        context, target = draw_roles(count, images.shape[1], self.model.targets, rng)
         right = rng.integers(2, size=target.shape)
-        pixels = torch.from_numpy(drawn_pixels(right, self.model, rng)).to(device)
+        pixels = torch.from_numpy(draw_pixels(right, self.model, rng)).to(device)
         targets = take_views(images, target.to(device))
         seen_right = torch.from_numpy(right == 1).to(device)
         scene = self.network.scene(take_views(images, context.to(device)))
@@ -62,12 +62,16 @@ class RustTrainee(Trainee):
         }
 
 
-def drawn_pixels(right: Integers, model: RustModel, rng: np.random.Generator) -> Integers:
-    """Row-major numbers of different pixels [B, T, rays], all in the left half where ``right`` [B, T] half is seen."""
+def draw_pixels(right: Integers, model: RustModel, rng: np.random.Generator) -> Integers:
+    """Draw different pixels [B, T, rays] of each target, as row-major numbers.
+
+    With ``supervise`` "unseen" all lie in the half that the pose estimator does not see: the left one where ``right``
+    [B, T] is 1.
+    """
     size, half = model.resolution, model.resolution // 2
     order = np.tile(np.arange(model.supervised_pixels), (*right.shape, 1))
-    drawn = rng.permuted(order, axis=2)[..., : model.rays] if model.rays < order.shape[-1] else order
+    pixels = rng.permuted(order, axis=2)[..., : model.rays] if model.rays < order.shape[-1] else order
     if model.supervise == "all":
-        return drawn
-    row, column = np.divmod(drawn, half)
+        return pixels
+    row, column = np.divmod(pixels, half)
     return row * size + column + half * (1 - right[..., None])

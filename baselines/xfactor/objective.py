@@ -1,4 +1,4 @@
-"""What XFactor learns from: half of the patches, rendered at the pose that the other half was given (section 4)."""
+"""XFactor's objective: each half of the patches is rendered at the pose of the other half (section 4)."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class XFactorTrainee(Trainee):
 
     def forward(self, clips: ClipBatch, rng: np.random.Generator, progress: float) -> dict[str, Tensor]:
         """Render one view of each clip from the others; see `Trainee`."""
-        order = torch.from_numpy(drawn_order(len(clips.images), self.model, rng)).to(clips.images.device)
+        order = torch.from_numpy(draw_order(len(clips.images), self.model, rng)).to(clips.images.device)
         views = take_views(clips.images, order)
-        seen = self._augmented(views, rng)
+        augmented = self._augmented(views, rng)
         target = views[:, -1]
-        alone = own_pose_count(len(views), self.model.own_pose(progress), rng)
-        partition = torch.from_numpy(drawn_partitions(len(views) - alone, self.model.grid, rng)).to(views.device)
+        own = own_pose_count(len(views), self.model.own_pose_share(progress), rng)
+        partition = torch.from_numpy(draw_partitions(len(views) - own, self.model.grid, rng)).to(views.device)
         rendered = [
-            self._rendered(seen[part], views[part], segments)
+            self._rendered(augmented[part], views[part], segments)
             for part, segments in (
-                (slice(alone), whole(alone, self.model.grid**2, views.device)),
-                (slice(alone, None), partition),
+                (slice(own), whole(own, self.model.grid**2, views.device)),
+                (slice(own, None), partition),
             )
             if len(segments)
         ]
@@ -58,14 +58,14 @@ class XFactorTrainee(Trainee):
         loss = reconstruction(image, target, "l1", self.model.perceptual)
         return {LOSS: loss, "psnr": psnr(image.detach(), target).mean()}
 
-    def _rendered(self, seen: Tensor, views: Tensor, segments: Tensor) -> Tensor:
-        """The last view, each segment at the pose of the other."""
-        poses = encoded(self.network, 2 * seen - 1, segments, self.model.joint_encoder)
+    def _rendered(self, augmented: Tensor, views: Tensor, segments: Tensor) -> Tensor:
+        """Render the last view from the others, each segment of patches at the pose of the other segment."""
+        poses = encoded(self.network, 2 * augmented - 1, segments, self.model.joint_encoder)
         image: Tensor = self.network.renderer(2 * views[:, :-1] - 1, poses.flip(1), segments)
         return image
 
     def _augmented(self, views: Tensor, rng: np.random.Generator) -> Tensor:
-        """What the pose encoder sees: colours and sharpness changed, alike in all frames of a clip."""
+        """The input of the pose encoder: colours and sharpness changed in the same way in all frames of a clip."""
         options = self.model.augment
         if options is None:
             return views
@@ -73,7 +73,17 @@ class XFactorTrainee(Trainee):
 
 
 def encoded(network: XFactorNetwork, images: Tensor, segments: Tensor, joint: bool) -> Tensor:
-    """Poses [N, S, V, P] of views [N, V, 3, H, W] in [-1, 1] relative to view 0: of all at once, or pair by pair."""
+    """Encode poses relative to view 0: of all views together (``joint``), or pair by pair.
+
+    Args:
+        network: the network.
+        images: views [N, V, 3, H, W] in [-1, 1].
+        segments: patches of each of S segments, [N, S, patches].
+        joint: encode all views together.
+
+    Returns:
+        Poses [N, S, V, P].
+    """
     poses: Tensor
     if joint or images.shape[1] == 2:
         poses, _ = network.encoder(images, segments)
@@ -83,7 +93,7 @@ def encoded(network: XFactorNetwork, images: Tensor, segments: Tensor, joint: bo
 
 
 def pairwise(network: XFactorNetwork, images: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-    """Poses [N, S, V, P] and features [N, S, V, 2 C] of each view, from the pair that it makes with view 0."""
+    """Poses [N, S, V, P] and features [N, S, V, 2 C] of each view, from the pair of it and view 0; see `encoded`."""
     count, views = images.shape[:2]
     pairs = torch.stack([images[:, :1].expand_as(images), images], dim=2).flatten(0, 1)  # [N V, 2, 3, H, W]
     poses, features = network.encoder(pairs, segments.repeat_interleave(views, dim=0))
@@ -91,13 +101,13 @@ def pairwise(network: XFactorNetwork, images: Tensor, segments: Tensor) -> tuple
     return poses, features
 
 
-def drawn_order(
+def draw_order(
     clips: int, model: XFactorModel, rng: np.random.Generator
 ) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-    """For each clip its views as reference, other context, target: positions [B, V].
+    """Draw the roles of views: positions [B, V] of the reference, the other context views, and the target.
 
-    The target is any of them, the reference the middle one of the rest. With a small chance the target is a view
-    that the renderer has seen: the reference of a single context, any of several.
+    The target is any view, the reference the middle one of the rest. With the chance ``same_target`` the target is
+    one of the context views instead.
     """
     views = model.contexts + 1
     target = rng.integers(views, size=clips)
@@ -110,14 +120,14 @@ def drawn_order(
 
 
 def own_pose_count(clips: int, share: float, rng: np.random.Generator) -> int:
-    """``share`` of a batch, rounded up or down at random."""
+    """Number of clips that are rendered at their own pose: ``share`` of the batch, rounded up or down at random."""
     return min(int(clips * share + rng.random()), clips)
 
 
-def drawn_partitions(
+def draw_partitions(
     clips: int, grid: int, rng: np.random.Generator
 ) -> np.ndarray[tuple[int, int, int], np.dtype[np.int64]]:
-    """Two quadrants of the patches of each clip, and the two others: [B, 2, grid^2 / 2]."""
+    """Draw two quadrants of patches for each clip, and the two others: patches [B, 2, grid^2 / 2]."""
     if grid % 2:
         raise ValueError(f"{grid} patches along a side cannot be halved")
     row, column = np.divmod(np.arange(grid * grid), grid)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import XFactorNetwork
-from evalkit.data.augment import AugmentOptions
+from evalkit.data.augment_options import AugmentOptions
 from evalkit.errors import UserError
 from evalkit.weights.model_file import load_exactly, longest_part, write_model
 

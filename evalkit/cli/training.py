@@ -1,125 +1,77 @@
-"""`evalkit train`: frames first, then steps, both with a progress bar; weights at the end."""
+"""`evalkit train`: prepare frames, train, write weights, all with progress.
+
+Torch is imported after the settings were found valid, so that a mistake is told at once.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from math import isnan
+from typing import TYPE_CHECKING
 
-import torch
 import typer
-import yaml
-from lightning_fabric import Fabric
-from rich.progress import Progress
 
-from evalkit.cache import cache_folder
-from evalkit.cli.console import console, progress_bar
-from evalkit.config.options import ComponentOptions
-from evalkit.errors import UserError
-from evalkit.files import write_atomically
-from evalkit.registry import Group, implementation, load
-from evalkit.run.manifest import digest_of
-from evalkit.training.frame_store import FrameStore
-from evalkit.training.loop import TrainingLoop
+from evalkit.cli.console import console
+from evalkit.cli.progress import Progress, Task
 from evalkit.training.settings import TrainingConfig, compose_training
-from evalkit.training.trainee import Trainee
-from evalkit.weights.model_file import load_exactly, read_model, write_model
 
-WEIGHTS = "weights.safetensors"
-QUALITY = {"psnr": " dB", "rotation_deg": "° off"}  # what is worth watching beside the loss, where a trainee tells it
+if TYPE_CHECKING:
+    from evalkit.config.options import ComponentOptions
+    from evalkit.training.frame_store import FrameStore
+    from evalkit.training.session import TrainingSession
+
+QUALITY = {"psnr": "PSNR {:.1f} dB", "rotation_error_deg": "rotation error {:.1f}°"}  # shown beside the loss
 
 
 def train(overrides: Sequence[str]) -> None:
-    """Train one model to the end of its recipe, from where an earlier process was stopped if there was one."""
+    """Train one model to the end of its recipe, from the last checkpoint of an earlier process if there is one."""
     config = compose_training(overrides)
-    torch.set_flush_denormal(True)  # tiny numbers of a young network cost a CPU a hundred times an ordinary one
+    import torch
+
+    torch.set_flush_denormal(True)  # tiny numbers of an untrained network slow a CPU down a hundred times
     try:
         _train(config)
     except KeyboardInterrupt:
-        typer.echo("evalkit: stopped; the same command goes on from the last checkpoint", err=True)
+        typer.echo("evalkit: stopped; the same command continues from the last checkpoint", err=True)
         raise typer.Exit(130) from None
     finally:
         torch.set_flush_denormal(False)
 
 
 def _train(config: TrainingConfig) -> None:
-    fabric = _fabric(config)
-    fabric.launch()
-    folder = Path(config.place.out, config.baseline, config.dataset.name, digest_of(config.identity())[:12])
-    folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(config.identity(), sort_keys=False)
-    write_atomically(folder / "config.yaml", text.encode(), str(fabric.global_rank))
-    trainee = _trainee(config)
-    with progress_bar(disabled=not fabric.is_global_zero) as progress:
-        cameras = trainee.needs_cameras
-        pool = _pool(config, config.dataset, fabric, progress, cameras)
-        prelude = None if config.prelude is None else _pool(config, config.prelude, fabric, progress, cameras)
-        training = TrainingLoop(fabric, trainee, config.recipe, pool, config.place.seed, folder, prelude)
-        _run(training, config, progress)
-    if fabric.is_global_zero:
-        about = {"trained_on": _trained_on(config), "licence": "Apache-2.0", "config": config.identity()}
-        write_model(folder / WEIGHTS, training.best().network, config.baseline, config.model, about)
-        console().print(f"{folder / WEIGHTS}", soft_wrap=True, highlight=False)
+    from evalkit.training.session import TrainingSession
+
+    session = TrainingSession(config)
+    with Progress(disabled=not session.is_main) as progress:
+        frames = _load_frames(session, config.dataset, "preparing frames", progress)
+        pans = None
+        if config.pan_dataset is not None:
+            pans = _load_frames(session, config.pan_dataset, "preparing frames of pans", progress)
+        loop = session.loop(frames, pans)
+        batch, done = config.recipe.batch, loop.state.done
+        task = progress.task(f"training {config.baseline}", config.recipe.steps, "steps", done, ("clips", batch))
+        loop.run(_step_callback(task))
+    if session.is_main:
+        console().print(f"{session.write_weights(loop)}", soft_wrap=True, highlight=False)
 
 
-def _fabric(config: TrainingConfig) -> Fabric:
-    place = config.place
-    if place.device not in ("auto", "cpu", "cuda"):
-        raise UserError(f"device={place.device}: expected auto, cpu or cuda; devices=2 takes two of them")
-    if place.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda is not available here: expected cpu or auto")
-    return Fabric(
-        accelerator=place.device,
-        devices=place.devices,
-        strategy=place.strategy.value,
-        precision=config.recipe.precision,
-    )
-
-
-def _trainee(config: TrainingConfig) -> Trainee:
-    """The network with its first weights: those of a file, or what the seed alone determines."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(config.place.seed)
-        trainee: Trainee = implementation(load(Group.BASELINE, config.baseline)).trainee(config.model)
-    if config.place.start is not None:
-        read = read_model(Path(config.place.start), config.baseline)
-        load_exactly(trainee.network, read.weights, config.place.start)
-    return trainee
-
-
-def _pool(
-    config: TrainingConfig, source: ComponentOptions, fabric: Fabric, progress: Progress, cameras: bool
+def _load_frames(
+    session: TrainingSession, options: ComponentOptions, description: str, progress: Progress
 ) -> FrameStore:
-    """All frames, rendered or read by one process and kept in the cache for the others and the next time."""
-    dataset = implementation(load(Group.DATASET, source.name))(source, str(fabric.device))
-    resolution = config.model.resolution  # type: ignore[attr-defined]  # every model has one
-    key = {"data": dataset.digest(), "resolution": resolution, "stride": config.recipe.clips.stride}
-    folder = cache_folder() / "frames" / digest_of(key)[:12]
-    task = progress.add_task("frames", total=None)
+    task: list[Task] = []  # starts when the number of sequences is known
 
-    def tell(done: int, total: int) -> None:
-        progress.update(task, completed=done, total=total)
+    def callback(done: int, total: int) -> None:
+        if not task:
+            task.append(progress.task(description, total, "sequences"))
+        task[0].advance_to(done)
 
-    with fabric.rank_zero_first():
-        return FrameStore.of(dataset, resolution, config.recipe.clips.stride, folder, str(fabric.device), tell, cameras)
+    return session.load_frames(options, callback)
 
 
-def _run(training: TrainingLoop, config: TrainingConfig, progress: Progress) -> None:
-    training.resume()
-    task = progress.add_task(config.baseline, total=config.recipe.steps, completed=training.state.done)
-    since, before = time.perf_counter(), training.state.done
+def _step_callback(task: Task) -> Callable[[int, Mapping[str, float]], None]:
+    def callback(done: int, numbers: Mapping[str, float]) -> None:
+        measured = {name: value for name, value in numbers.items() if not isnan(value)}
+        quality = [text.format(measured[name]) for name, text in QUALITY.items() if name in measured]
+        task.advance_to(done, ", ".join([f"loss {numbers['loss']:.4f}", *quality]))
 
-    def tell(done: int, numbers: Mapping[str, float]) -> None:
-        rate = (done - before) * config.recipe.batch / (time.perf_counter() - since)
-        quality = [f"{numbers[name]:.1f}{unit}" for name, unit in QUALITY.items() if name in numbers]
-        shown = " · ".join([config.baseline, f"loss {numbers['loss']:.4f}", *quality, f"{rate:.0f} clips/s"])
-        progress.update(task, completed=done, description=shown)
-
-    training.run(tell)
-
-
-def _trained_on(config: TrainingConfig) -> str:
-    """The dataset with its settings, and how much was drawn from it."""
-    options = config.dataset.model_dump(mode="json", exclude={"name", "profile"})
-    settings = " ".join(f"{key}={value}" for key, value in options.items())
-    return f"{config.dataset.name} {settings}, {config.recipe.steps * config.recipe.batch} clips"
+    return callback

@@ -32,11 +32,15 @@ class SequenceInfo:
 
 @dataclass(frozen=True)
 class ClipShape:
-    """View counts and window lengths that suit a dataset; protocols take them where the user says nothing.
+    """View counts and window lengths for a dataset; protocols use them where the user sets none.
 
-    ``context`` and ``target`` views of a single clip; ``span`` its shortest and longest window, and ``transfer_span``
-    that of clips between which poses are transferred, both in frames, inclusive; ``profile`` how frames become squares.
-    What is None, the protocol decides.
+    Attributes:
+        context, target: numbers of views of a single clip.
+        span: shortest and longest window of a single clip, in frames, inclusive.
+        transfer_span: the same for clips between which poses are transferred.
+        profile: how frames become squares.
+
+    Where one is None, the protocol decides.
     """
 
     context: int | None = None
@@ -63,7 +67,7 @@ class Catalogue(Protocol):
 
 @runtime_checkable
 class Dataset(Catalogue, Protocol):
-    """Frames by sequence and number. Reading is deterministic and has no state that matters.
+    """Frames by sequence and number. Reading the same frames again gives the same values.
 
     Optional attributes: ``clip_shape`` (see `ClipShape`), ``notes`` (lines that the user should read), and
     ``implementation`` (see `evalkit.registry`).
@@ -82,16 +86,16 @@ def clip_shape_of(dataset: Catalogue) -> ClipShape:
 
 @runtime_checkable
 class KnownWorld(Protocol):
-    """A dataset that can show its scenes from anywhere: procedural worlds, where the truth is known."""
+    """A dataset that can render its scenes from any camera, such as procedural worlds."""
 
     def view(self, sequence: str, w2c: Tensor, resolution: int) -> Frames:
-        """Ray-cast a sequence's scene from ``w2c`` [V, 4, 4] with the sequence's own intrinsics, square."""
+        """Render a sequence's scene from ``w2c`` [V, 4, 4] with the intrinsics of the sequence, R x R pixels."""
         ...
 
     def digest(self) -> str:
-        """As that of a `Dataset`."""
+        """SHA-256 of everything the frames depend on."""
         ...
 
     def __hash__(self) -> int:
-        """By identity, as of any object: what is known of a world may be kept."""
+        """By identity, as for any object: results may be cached by world."""
         ...

@@ -127,7 +127,8 @@ def _nearest(side: int, start: int, length: int, new_length: int, crop: int, ali
     """For each pixel of the square along one axis, the stored pixel that its centre lies in."""
     scale, shift = _axis(start, length, new_length, crop, align_corners)
     centres = (np.arange(side) + 0.5 - shift) / scale
-    return np.clip(np.floor(centres).astype(np.int64), start, start + length - 1)
+    nearest: NDArray[np.int64] = np.floor(centres).astype(np.int64).clip(start, start + length - 1)
+    return nearest
 
 
 def _cover(width: int, height: int, side: int) -> Size:

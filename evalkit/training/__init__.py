@@ -1,1 +1,1 @@
-"""One loop that trains any baseline which says what it loses."""
+"""One training loop for all methods that define a loss."""

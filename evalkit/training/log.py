@@ -1,4 +1,4 @@
-"""The course of a training, for people (a CSV file) and for TensorBoard."""
+"""The log of a training: a CSV file and TensorBoard's events."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ WORK = "tflop"  # of the numbers of a step, its operations on one device, in 10^
 
 
 class Log:
-    """Means over every ``every`` steps; a training that goes on first drops what it is going to do again.
+    """Means over every ``every`` steps.
 
-    ``peak``: what the device does at best, in 10^12 operations a second, where that is known.
+    A training that is resumed first drops the rows of steps that it will do again. ``peak``: the device's peak in
+    10^12 operations a second, where that is known.
     """
 
     def __init__(self, folder: Path, every: int, done: int, peak: float | None) -> None:
@@ -28,18 +29,21 @@ class Log:
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=done)
 
     def add(self, done: int, numbers: Mapping[str, float], clips: int) -> None:
-        """Take in one step; write a row when it is time."""
+        """Add the numbers of one step; every ``every`` steps, write a row."""
         self.recent.append(numbers)
         if done % self.every:
             return
-        row = {name: float(np.mean([each[name] for each in self.recent])) for name in numbers}
+        row = {name: float(np.mean([step[name] for step in self.recent])) for name in numbers}
         now = time.perf_counter()
-        rate = len(self.recent) / (now - self.since)
-        row["clips_per_second"] = clips * rate
-        row["tflop_per_second"] = row.pop(WORK) * rate
+        steps_per_second = len(self.recent) / (now - self.since)
+        row["clips_per_second"] = clips * steps_per_second
+        row["tflop_per_second"] = row.pop(WORK) * steps_per_second
         if self.peak is not None:
             row["share_of_peak"] = row["tflop_per_second"] / self.peak
         self.recent, self.since = [], now
+        self._write(done, row)
+
+    def _write(self, done: int, row: Mapping[str, float]) -> None:
         new = not self.file.exists()
         with self.file.open("a", newline="") as file:
             writer = csv.writer(file)

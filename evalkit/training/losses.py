@@ -1,19 +1,23 @@
-"""How far a rendered image is from the true one, in the terms that the methods' papers train on."""
+"""Losses of rendered images that the methods' papers train on."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-PixelLoss = Literal["l1", "mse"]
+from evalkit.training.options import PixelLoss
 
 
 def reconstruction(rendered: Tensor, target: Tensor, pixels: PixelLoss, perceptual: float) -> Tensor:
-    """Mean distance of images [..., 3, H, W] in [0, 1]: L1 or squared error, plus ``perceptual`` times LPIPS (VGG).
+    """Mean absolute or squared error of images, plus ``perceptual`` times LPIPS (VGG).
 
-    LPIPS needs downloaded weights; a share of 0 asks for none.
+    Args:
+        rendered, target: images [..., 3, H, W] in [0, 1]. Without LPIPS any equal shapes do.
+        pixels: the error of pixels.
+        perceptual: weight of LPIPS, which needs downloaded weights; 0 needs none.
+
+    Returns:
+        A scalar.
     """
     difference = rendered.float() - target
     loss = difference.abs().mean() if pixels == "l1" else difference.square().mean()

@@ -1,4 +1,4 @@
-"""How hard a training works its device: operations a step, by count, and what the device could do at best."""
+"""How well a training uses its device: operations of a step, by count, and the device's peak."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-BACKWARD = 2  # the backward pass of a matrix product is two of them
-# Dense bfloat16 on tensor cores, in 10^12 operations a second (NVIDIA's data sheets), by the device's name.
+BACKWARD = 2  # the backward pass of a matrix product is two products
+# Dense bfloat16 on tensor cores, in 10^12 operations a second (NVIDIA's data sheets), by a part of the device's name.
 PEAKS = {"H200": 989.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "RTX 4090": 165.0}
 
 
@@ -26,6 +26,6 @@ def operations(forward: Callable[[], dict[str, Tensor]]) -> float:
 
 
 def peak(device: torch.device) -> float | None:
-    """The most that a device does in a second, in 10^12 bfloat16 operations; None where it is not known here."""
+    """Peak of a device in 10^12 bfloat16 operations a second, None where `PEAKS` does not list the device."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else ""
     return next((value for key, value in PEAKS.items() if key in name), None)

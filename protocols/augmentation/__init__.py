@@ -1,1 +1,1 @@
-"""Augmentation transfer: the pose from one look of a clip, rendered in another look of it."""
+"""Augmentation transfer: poses of one augmentation of a clip, rendered in another."""

@@ -39,7 +39,7 @@ class SingleClips(TransferPlanner):
 
 
 class AugmentationPlan:
-    """Poses from one look of a clip, rendered in another look of it: PSNR, SSIM, LPIPS, no oracle (XFactor, Table 5)"""
+    """Poses of one augmentation of a clip, rendered in another one: PSNR, SSIM, LPIPS, no oracle (XFactor, Table 5)"""
 
     Options = AugmentationOptions
     implementation = "protocols.augmentation.protocol:Augmentation"

@@ -1,4 +1,4 @@
-"""Augmentation transfer, `augmentation@1`: the pose from one look of a clip, rendered in another (XFactor, Table 5).
+"""Augmentation transfer, `augmentation@1`: poses of one augmentation, rendered in another (XFactor, Table 5).
 
 Docs: docs/protocols/augmentation.md.
 """

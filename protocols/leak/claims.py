@@ -171,15 +171,15 @@ def sentences(
     as_claimed: list[str] = []
     not_claimed: list[str] = []
     for check in CHECKS:
-        found = verdicts_of.get(check, ())
-        if Verdict.FAIL in found:
-            measured = _measured(check, found, worst[check], tolerances)
+        of_clips = verdicts_of.get(check, ())
+        if Verdict.FAIL in of_clips:
+            measured = _measured(check, of_clips, worst[check], tolerances)
             exceeded.append(f"{measured}: VIOLATES THE CARD, which claims: {check.claim}")
-        elif Verdict.DEPENDS in found:
-            measured = _measured(check, found, worst[check], tolerances)
+        elif Verdict.DEPENDS in of_clips:
+            measured = _measured(check, of_clips, worst[check], tolerances)
             exceeded.append(f"{measured}, as declared: {check.no_claim}")
-        elif found:
-            (as_claimed if Verdict.PASS in found else not_claimed).append(f"{check.key} {worst[check]:.2g}")
+        elif of_clips:
+            (as_claimed if Verdict.PASS in of_clips else not_claimed).append(f"{check.key} {worst[check]:.2g}")
     absent = [check.key for check in CHECKS if check not in verdicts_of]
     return [
         *exceeded,
@@ -189,10 +189,12 @@ def sentences(
     ]
 
 
-def _measured(check: Check, found: Sequence[Verdict], worst: float, tolerances: Tolerances) -> str:
-    count = sum(verdict.is_exceeded for verdict in found)
+def _measured(check: Check, of_clips: Sequence[Verdict], worst: float, tolerances: Tolerances) -> str:
+    count = sum(verdict.is_exceeded for verdict in of_clips)
     tolerance = check.tolerance(tolerances)
-    return f"{check.key}: {count} of {len(found)} clips above the tolerance {tolerance:g}, largest number {worst:.2g}"
+    return (
+        f"{check.key}: {count} of {len(of_clips)} clips above the tolerance {tolerance:g}, largest number {worst:.2g}"
+    )
 
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:

@@ -125,19 +125,19 @@ class Leak(LeakPlan):
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
-        found = {check: _verdicts(scored, check) for check in CHECKS if check.verdict_key in scored}
+        verdicts_of = {check: _verdicts(scored, check) for check in CHECKS if check.verdict_key in scored}
         shares = {
             check.key: scored[check.verdict_key].map({verdict.value: float(verdict.is_exceeded) for verdict in Verdict})
-            for check in found
+            for check in verdicts_of
         }
         psnr_keys = [column.key for column in (JOINT_MINUS_ALONE, ELSEWHERE) if column.key in scored]
         metrics = intervals(scored, shares | {key: scored[key] for key in psnr_keys})
-        worst = {check: float(scored[check.key].max()) for check in found}
+        worst = {check: float(scored[check.key].max()) for check in verdicts_of}
         metrics |= {
             check.worst_key: replace(metrics[check.key], mean=number, low=math.nan, high=math.nan)
             for check, number in worst.items()
         }
-        notes = sentences(found, worst, self.options.tolerance)
+        notes = sentences(verdicts_of, worst, self.options.tolerance)
         notes.append(f"numbers that a pose carries to another scene: {scored['pose_numbers'].max():.0f}")
         nearest = {ELSEWHERE.key: float(scored[OTHER_PSNR].mean())}
         return Summary(metrics, references={"frames of B": nearest}, notes=tuple(notes))

@@ -20,7 +20,7 @@ class ObjectPlan:
     Options = ObjectOptions
     implementation = "protocols.object.protocol:Object"
     name, uses_oracle = "object", False
-    controls = ("standing",)
+    controls = ("no_motion",)
 
     def __init__(self, options: ObjectOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         """Raise UserError for a dataset without cameras."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from evalkit.card import TargetPose
-from evalkit.geometry.alignment import DegenerateAlignment
+from evalkit.geometry.alignment import DegenerateAlignment, align_centres
 from evalkit.geometry.se3 import camera_centres, relative_to
 from evalkit.method import Method, PoseCode, reference_of
 from evalkit.protocol import Loaded

@@ -56,11 +56,13 @@ def _rpa(threshold: int) -> Column:
 def _trajectory() -> tuple[Column, ...]:
     extent = "over the largest distance of two true cameras"
     return (
-        Column("ate_relative", "ATE, %\nof extent", 100, 1, better=Better.LOWER, quantity="ate", definition=extent),
+        Column(
+            "ate_relative", "ATE, % of\ncamera extent", 100, 1, better=Better.LOWER, quantity="ate", definition=extent
+        ),
         Column("rpe_rotation_deg", "RPE\nrotation °", better=Better.LOWER, quantity="rpe rotation"),
         Column(
             "rpe_translation_relative",
-            "RPE transl.\n% of extent",
+            "RPE translation,\n% of camera extent",
             100,
             1,
             better=Better.LOWER,

@@ -21,7 +21,7 @@ class PosePlan:
     Options = PoseOptions
     implementation = "protocols.pose.protocol:Pose"
     name, uses_oracle = "pose", False
-    controls = ("standing", "dolly")
+    controls = ("no_motion", "dolly")
 
     def __init__(self, options: PoseOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         if Need.CAMERAS not in dataset.provides:

@@ -11,6 +11,7 @@ from evalkit.metrics.accuracies import MAGNITUDE, AucMethod, PoseAccuracy, auc, 
 from evalkit.protocol import Better, Column
 
 ANGLES_DEG = (10, 20, 30)
+SEEDS = "seeds"  # variant of a number: its standard deviation over seeds
 DISTANCES = (0.1, 0.2, 0.3)  # in units of the clip's largest distance from the reference
 
 
@@ -44,7 +45,7 @@ class ScoreName(NamedTuple):
     @property
     def key(self) -> str:
         """The number's key in `Summary.metrics`."""
-        return f"{self.source}.{self.reader}.{self.score}" + ("|seeds" if self.over_seeds else "")
+        return f"{self.source}.{self.reader}.{self.score}" + (f"|{SEEDS}" if self.over_seeds else "")
 
 
 def columns_of(version: str) -> tuple[Column, ...]:
@@ -64,14 +65,15 @@ def columns_of(version: str) -> tuple[Column, ...]:
 
 def _column(score: PoseAccuracy, source: Source, reader: Reader, title: str) -> Column:
     column = score.column(title=f"{score.title} %\n{title}")
-    return replace(column, key=ScoreName(source, reader, score.key).key, variant=f"{source}, {reader}")
+    definition = "; ".join(part for part in (score.definition, f"{source}, {reader}") if part)
+    return replace(column, key=ScoreName(source, reader, score.key).key, definition=definition)
 
 
 def _spread_column(score: PoseAccuracy) -> Column:
     name = ScoreName(Source.LATENT, Reader.MLP, score.key, over_seeds=True)
     column = _column(score, name.source, name.reader, "std. dev.\nover seeds")
-    variant = f"{column.variant}, standard deviation over seeds"
-    return replace(column, key=name.key, better=Better.NONE, variant=variant)
+    quantity = f"standard deviation of {column.quantity} over seeds"
+    return replace(column, key=name.key, better=Better.NONE, quantity=quantity, variant=SEEDS)
 
 
 def _our_scores() -> Sequence[PoseAccuracy]:

@@ -110,8 +110,8 @@ def _scores_of_cameras(data: ProbeData, test_rows: pd.DataFrame, probing: Probin
 
 def _named(source: Source, reader: Reader, test_rows: pd.DataFrame, table: pd.DataFrame) -> Scores:
     """Means and intervals of a table of clip scores."""
-    found = intervals(test_rows, {str(score): table[score] for score in table})
-    return {ScoreName(source, reader, score): interval for score, interval in found.items()}
+    means = intervals(test_rows, {str(score): table[score] for score in table})
+    return {ScoreName(source, reader, score): interval for score, interval in means.items()}
 
 
 def _clip_rows(

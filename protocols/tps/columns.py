@@ -62,8 +62,8 @@ def _ours(feature: Feature) -> tuple[Column, ...]:
         MAGNITUDE.column(),
         _oracle_failed(),
         _identity(feature),
-        _exact(EXACT_PSNR, "PSNR dB against\nray-cast truth"),
-        _exact(EXACT_PSNR_VISIBLE, "PSNR dB against\nray-cast truth,\nvisible surfaces", "visible surfaces"),
+        _exact(EXACT_PSNR, "exact transfer\nPSNR dB"),
+        _exact(EXACT_PSNR_VISIBLE, "exact transfer\nPSNR dB, visible\nsurfaces only", "visible surfaces"),
     )
 
 

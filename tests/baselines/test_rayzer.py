@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 from baselines.nn.rotations import rotation_from_6d, six_d_from_rotation
-from baselines.rayzer.baseline import RayZerOptions
+from baselines.rayzer.baseline import RayZerBaseline, RayZerOptions
 from baselines.rayzer.codes import RotaryCodes
+from baselines.rayzer.crop_stage import crops, draw_offsets, rotations_to
 from baselines.rayzer.method import RayZer
 from baselines.rayzer.model import RayZerModel, Split
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee, reconstructed
 from baselines.rayzer.official import official_name, official_network
-from baselines.rayzer.still import crops, drawn_offsets, turned
 from evalkit.card import PoseKind, TargetPose
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
@@ -40,9 +40,9 @@ TINY: dict[str, Any] = {
     "positions": "sines",
     "head_deviation": 0.001,
     "head_scale": 1.0,
-    "crop": 0,
-    "still": 0.0,
-    "held": 0.0,
+    "crop_stage": 0.0,
+    "crop_margin": 0,
+    "cameras_frozen_until": 0.0,
     "splits": [[4, 3], [2, 2]],
     "canonical": "middle",
     "pose": "se3_rays",
@@ -234,24 +234,24 @@ def test_a_crop_is_what_a_turned_camera_sees() -> None:
     offset = torch.tensor([[[0.0, 0.0], [3.0, -3.5], [-2.25, 1.0]]])
     shown = crops(frame[None], offset, margin=4)[0]
     middle = shown[:, :, 7:9, 7:9].mean((-1, -2))
-    c2w = turned(offset, torch.full((1, 3), 20.0))[0]
+    c2w = rotations_to(offset, torch.full((1, 3), 20.0))[0]
     torch.testing.assert_close(torch.nn.functional.normalize(middle, dim=-1), c2w[:, :, 2])
     torch.testing.assert_close(c2w.mT @ c2w, torch.eye(3).expand(3, 3, 3))
     assert torch.allclose(torch.linalg.det(c2w), torch.ones(3)) and not c2w[:, 1, 0].any()
     torch.testing.assert_close(shown[0, 0, 0, -1] - shown[0, 0, 0, 0], torch.tensor(7.5 / 20))  # half the field of view
-    places = drawn_offsets(200, 3, 2, np.random.default_rng(0))
+    places = draw_offsets(200, 3, 2, np.random.default_rng(0))
     assert places.shape == (200, 3, 2) and 1.9 < places.abs().max() <= 2
 
 
 def test_the_first_lessons_are_of_cameras_alone_then_of_all_but_cameras() -> None:
     """Every weight has a gradient at any time, since several devices wait for it; which are not zero is the lesson."""
-    trainee, batch = moving(tiny(still=0.3, held=0.6, crop=3)), ClipBatch(clips())
+    trainee, batch = moving(tiny(crop_stage=0.3, cameras_frozen_until=0.6, crop_margin=3)), ClipBatch(clips())
 
     def taught(progress: float) -> set[str]:
         trainee.zero_grad()
         numbers = trainee(batch, np.random.default_rng(0), progress)
         numbers["loss"].backward()
-        assert bool(numbers["psnr"].isnan()) == (progress < 0.3) == bool(numbers["turn_off_deg"].isfinite())
+        assert bool(numbers["psnr"].isnan()) == (progress < 0.3) == bool(numbers["rotation_error_deg"].isfinite())
         gradients = {name: each.grad for name, each in trainee.network.named_parameters()}
         assert all(each is not None for each in gradients.values())
         return {name.split(".")[0] for name, each in gradients.items() if each is not None and each.any()}
@@ -261,16 +261,16 @@ def test_the_first_lessons_are_of_cameras_alone_then_of_all_but_cameras() -> Non
     assert taught(0.0) == taught(0.29) == cameras | {"embed_patches", "codes"}
     assert taught(0.3) == taught(0.59) == scenes
     assert taught(0.6) == cameras | scenes | {"embed_patches", "codes"}
-    for wrong, message in (({"pose": "latent"}, "about cameras"), ({"crop": 8}, "less than half of 16")):
+    for wrong, message in (({"pose": "latent"}, "need cameras"), ({"crop_margin": 8}, "less than half of 16")):
         with pytest.raises(UserError, match=message):
-            tiny(**({"still": 0.3, "crop": 3} | wrong))
+            tiny(**({"crop_stage": 0.3, "crop_margin": 3} | wrong))
 
 
 def test_cameras_learn_from_crops_where_to_look() -> None:
     """300 steps on new crops of eight pictures: angles off by two thirds of what they are at first, and less."""
     torch.manual_seed(0)
     head = {"head_deviation": 0.1, "head_scale": 0.1}
-    model = tiny(positions="rotary", still=1.0, crop=2, splits=[[2, 1]], camera_layers=2, patch=4, **head)
+    model = tiny(positions="rotary", crop_stage=1.0, crop_margin=2, splits=[[2, 1]], camera_layers=2, patch=4, **head)
     trainee = RayZerTrainee(model)
     frames = torch.nn.functional.interpolate(torch.rand(8, 3, 6, 6), size=16, mode="bicubic").clamp(0, 1)
     optimizer = torch.optim.AdamW(trainee.parameters(), 3e-3)
@@ -280,7 +280,7 @@ def test_cameras_learn_from_crops_where_to_look() -> None:
         optimizer.zero_grad()
         numbers["loss"].backward()
         optimizer.step()
-        course.append(float(numbers["turn_off_deg"]))
+        course.append(float(numbers["rotation_error_deg"]))
     assert np.mean(course[-25:]) < 0.67 * np.mean(course[:25]), course
 
 
@@ -373,11 +373,15 @@ def test_a_released_checkpoint_is_read_to_the_last_name(tmp_path: Path) -> None:
         official_network(state | {"pose_predictor.rel_head.2.weight": torch.zeros(7, 32)}, "there")  # quaternions
 
     torch.save({"model": state | vgg}, tmp_path / "released.pt")
-    method = RayZer(RayZerOptions(name="rayzer", weights=str(tmp_path / "released.pt")), "cpu")
+    options = RayZerOptions(weights=str(tmp_path / "released.pt"))
+    method = RayZer(options, "cpu")
+    assert method.card == RayZerBaseline.card_of(options), "known without reading the weights"
     assert method.card.trained_on == "DL3DV-10K" and len(method.card.weights) == 64 and method.card.resolution == 256
     torch.save({"weights": state}, tmp_path / "other.pt")
     with pytest.raises(UserError, match="no weights under 'model'"):
-        RayZer(RayZerOptions(name="rayzer", weights=str(tmp_path / "other.pt")), "cpu")
+        RayZer(RayZerOptions(weights=str(tmp_path / "other.pt")), "cpu")
+    with pytest.raises(UserError, match="no such weights"):
+        RayZerBaseline.card_of(RayZerOptions(weights=str(tmp_path / "none.pt")))
 
 
 def test_cameras_are_read_from_camera_to_world() -> None:

@@ -15,7 +15,7 @@ from baselines.rayzer.method import RayZer
 from baselines.rayzer.model import RayZerModel
 from baselines.rayzer.supervised import SupervisedRayZer, true_poses
 from evalkit.card import PoseKind, TargetPose
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.method import PoseCode
@@ -36,9 +36,9 @@ MODEL: dict[str, Any] = {
     "positions": "sines",
     "head_deviation": 0.001,
     "head_scale": 1.0,
-    "crop": 0,
-    "still": 0.0,
-    "held": 0.0,
+    "crop_stage": 0.0,
+    "crop_margin": 0,
+    "cameras_frozen_until": 0.0,
     "splits": [[3, 2]],
     "canonical": "middle",
     "pose": "se3_rays",
@@ -164,7 +164,7 @@ def test_it_is_an_ablation_that_asks_for_cameras() -> None:
     model = compose_training(["baseline=rayzer", "ablation=rayzer_supervised"]).model
     plain = compose_training(["baseline=rayzer"]).model
     assert isinstance(model, RayZerModel) and isinstance(plain, RayZerModel)
-    assert model == plain.model_copy(update={"objective": "poses", "still": 0.0, "held": 0.0})
+    assert model == plain.model_copy(update={"objective": "poses", "crop_stage": 0.0, "cameras_frozen_until": 0.0})
     with torch.device("meta"):
         assert RayZer.trainee(model).needs_cameras and not RayZer.trainee(plain).needs_cameras
     for changes in ({"pose": "latent"}, {"order": "scene_first"}):

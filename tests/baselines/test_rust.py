@@ -14,7 +14,7 @@ from baselines.rust.baseline import RustOptions
 from baselines.rust.method import Rust
 from baselines.rust.model import RustModel
 from baselines.rust.network import RustNetwork
-from baselines.rust.objective import RustTrainee, drawn_pixels
+from baselines.rust.objective import RustTrainee, draw_pixels
 from evalkit.errors import UserError
 from evalkit.method import PoseCode
 from evalkit.training.clip_batch import ClipBatch
@@ -171,7 +171,7 @@ def test_forty_steps_take_half_of_the_loss_away() -> None:
 def test_loss_covers_pixels_that_the_pose_has_not_seen(supervise: str, rays: int) -> None:
     model = TINY.model_copy(update={"supervise": supervise, "rays_per_target": rays})
     right = np.array([[0, 1], [1, 0]])
-    pixels = drawn_pixels(right, model, np.random.default_rng(0))
+    pixels = draw_pixels(right, model, np.random.default_rng(0))
     whole = 32 * 32 if supervise == "all" else 32 * 16
     assert pixels.shape == (2, 2, rays or whole)
     assert all(len(set(row)) == len(row) for row in pixels.reshape(4, -1).tolist())

@@ -12,7 +12,6 @@ import yaml
 from torch import Tensor, nn
 from torch.nn.functional import gelu
 
-import evalkit
 from baselines.nn.attention import HeadNorm
 from baselines.nn.patches import patchify, unpatchify
 from baselines.xfactor.baseline import XFactorOptions
@@ -20,11 +19,12 @@ from baselines.xfactor.cameras import camera_of, ray_tokens
 from baselines.xfactor.method import TARGETS_AT_ONCE, XFactor
 from baselines.xfactor.model import XFactorModel
 from baselines.xfactor.network import Layer, PoseEncoder, Renderer, ViewsAttention, XFactorNetwork, whole
-from baselines.xfactor.objective import XFactorTrainee, drawn_partitions, encoded
+from baselines.xfactor.objective import XFactorTrainee, draw_partitions, encoded
 from evalkit.card import PoseKind
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.errors import UserError
 from evalkit.method import Method
+from evalkit.registry import Group, folder_of
 from evalkit.training.clip_batch import ClipBatch
 from evalkit.views import Views
 from evalkit.weights.model_file import write_model
@@ -48,8 +48,8 @@ TINY: dict[str, Any] = {
     "augment": None,
     "perceptual": 0.0,
 }
-SEGMENTS = torch.from_numpy(drawn_partitions(2, 4, np.random.default_rng(1)))
-ABLATIONS = sorted(Path(str(evalkit.__file__)).parent.glob("config/ablation/xfactor_*.yaml"))
+SEGMENTS = torch.from_numpy(draw_partitions(2, 4, np.random.default_rng(1)))
+ABLATIONS = sorted((folder_of(Group.BASELINE, "xfactor") / "ablations").glob("*.yaml"))
 
 
 def tiny(**changes: Any) -> XFactorModel:
@@ -212,13 +212,13 @@ def test_folding_by_halves_is_attention_under_a_mask(views: int) -> None:
 
 
 def test_halves_are_two_quadrants_and_the_two_others_in_all_six_ways() -> None:
-    drawn = drawn_partitions(600, 4, np.random.default_rng(0))
+    drawn = draw_partitions(600, 4, np.random.default_rng(0))
     assert (np.sort(drawn.reshape(600, 16)) == np.arange(16)).all()
     quadrant = np.array([["a", "b"], ["c", "d"]]).repeat(2, 0).repeat(2, 1).flatten()
     first, counts = np.unique(["".join(sorted(set(quadrant[half]))) for half in drawn[:, 0]], return_counts=True)
     assert list(first) == ["ab", "ac", "ad", "bc", "bd", "cd"] and counts.min() > 70 and counts.max() < 130
     with pytest.raises(ValueError, match="halved"):
-        drawn_partitions(1, 5, np.random.default_rng(0))
+        draw_partitions(1, 5, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("contexts", [1, 3])

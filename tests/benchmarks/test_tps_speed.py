@@ -17,11 +17,13 @@ import pytest
 import torch
 
 from evalkit.config.compose import compose_runs
-from evalkit.config.schema import RunConfig
+from evalkit.config.validation import RunConfig
 from evalkit.oracles.sfm.colmap import ColmapOracle
 from evalkit.protocol import Loaded
-from evalkit.registry import Group, load
-from evalkit.run.execute import Session, execute, prepare
+from evalkit.registry import Group, implementation, load
+from evalkit.run.execute import execute
+from evalkit.run.prepare import prepare
+from evalkit.run.session import Session
 
 METHODS = ("warp", "shuffled_poses")
 
@@ -35,7 +37,7 @@ def seconds_of_run(out: Path, methods: Sequence[str], pairs: int, *overrides: st
     os.environ["EVALKIT_CACHE"] = str(out / "cache")
     start, session = time.perf_counter(), Session()
     jobs = [prepare(config(out, method, pairs, *overrides), session) for method in methods]
-    execute(jobs, lambda index, count: None)
+    execute(jobs, session, lambda index, count: None)
     return time.perf_counter() - start
 
 
@@ -43,10 +45,9 @@ def seconds_of_run(out: Path, methods: Sequence[str], pairs: int, *overrides: st
 def seconds_of_loop(out: Path, method_name: str, pairs: int, *overrides: str) -> float:
     start = time.perf_counter()
     settings, session = config(out, method_name, pairs, "oracle.workers=1", *overrides), Session()
-    device = torch.device("cpu")
-    data, method = session.dataset(settings.dataset, device), session.method(settings.baseline, device)
+    data, method = session.dataset(settings.dataset, "cpu"), session.method(settings.baseline, "cpu")
     oracle = ColmapOracle(settings.oracle, "cpu")  # type: ignore[arg-type]
-    protocol = load(Group.PROTOCOL, "tps")(settings.protocol, data, oracle, 0)
+    protocol = implementation(load(Group.PROTOCOL, "tps"))(settings.protocol, data, oracle, 0)
     for sample in protocol.samples()[:pairs]:
         frames = tuple(data.frames(clip.sequence, clip.numbers, protocol.preprocess) for clip in sample.clips)
         loaded = [Loaded(sample, frames)]

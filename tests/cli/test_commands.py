@@ -42,7 +42,7 @@ def evalkit(*arguments: str) -> str:
         ("device=cuda:77", "device=cuda:77 is not available"),
         ("baseline=warp,wrap", "did you mean 'warp'?"),
         ("dataset=folder", "dataset.root=DIR"),
-        ("protocol.profile=dl3vd", "did you mean 'dl3dv'?"),
+        ("protocol.profile=dl3dv", "unknown key 'protocol.profile'"),
         ("protocol.span=[3,4]", "room for 8"),
         ("protocol.sampling=[even", "cannot read"),
         ("protocol.target_pose=joint", "static offers given"),

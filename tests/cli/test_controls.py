@@ -7,14 +7,16 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from evalkit.cli.main import app
-from evalkit.config.compose import CONTROLS, controls_of, expand, with_controls
+from evalkit.config.compose import CONTROLS, controls_of, expand_runs, with_controls
 
 OWN = ("no_motion", "dolly")
 
 
 def baselines(overrides: list[str], protocol: str) -> list[str]:
     """The baselines that a combination of overrides gives one protocol, in order."""
-    return [single[-1].removeprefix("baseline=") for single in expand(overrides) if f"protocol={protocol}" in single]
+    return [
+        single[-1].removeprefix("baseline=") for single in expand_runs(overrides) if f"protocol={protocol}" in single
+    ]
 
 
 def test_a_protocol_brings_its_own_controls_and_no_other_gets_them() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from evalkit.data.dataset import Catalogue, ClipShape, Dataset, KnownWorld, clip_shape_of
@@ -28,6 +29,7 @@ from evalkit.geometry.se3 import invert, relative_to, rotation_angle_deg
 from evalkit.pixels import Preprocess, Profile
 from evalkit.registry import Group, implementation, load
 
+PACKAGE = Path(__file__).resolve().parents[2] / "evalkit" / "data" / "procedural"
 SMALL = Preprocess(64, Profile.PIXELSPLAT)
 WORLDS: tuple[WorldName, ...] = ("rooms", "orbits", "turntable")
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -121,7 +123,7 @@ def test_unknown_sequences_and_frames_are_refused(data: ProceduralDataset) -> No
         data.frames(first(data), [97], SMALL)
 
 
-def scalar_hit(solid: Solid, origin: NDArray[np.float64], ray: NDArray[np.float64], inside: bool) -> float:
+def scalar_hit(solid: Solid, origin: np.ndarray, ray: np.ndarray, inside: bool) -> float:  # type: ignore[type-arg]
     """Distance to one solid, with intervals and polynomial roots, in float64."""
     c, s = math.cos(solid.yaw), math.sin(solid.yaw)
     turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
@@ -297,6 +299,16 @@ def test_it_is_described_without_torch() -> None:
         "assert not {'torch', 'pandas'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(("room", "others"), [("raycast", {"scenes"}), ("textures", {"scenes", "raycast"}),
+                                              ("scenes", {"raycast"})])  # fmt: skip
+def test_the_rooms_of_the_package_import_one_way(room: str, others: set[str]) -> None:
+    package = "evalkit.data.procedural."
+    for file in (PACKAGE / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package):
+                assert str(node.module).removeprefix(package).split(".")[0] not in others, file
 
 
 def test_both_halves_describe_the_same_data() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.degrade import blurred
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions

@@ -12,29 +12,27 @@ from torch import Tensor
 from baselines.controls.cards import ControlOptions
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import Warp
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
-from evalkit.data.procedural.dataset import ProceduralDataset
-from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.method import Method, PoseCode, Scene, reference_of
 from evalkit.protocol import RENDERS, Loaded, Summary
+from evalkit.registry import Group, implementation, load
 from evalkit.run.store import Row, table
 from evalkit.views import Views, take_views
-from protocols.augmentation import AugmentationOptions, AugmentationTransfer
+from protocols.augmentation.protocol import Augmentation
 
 NO_CHANGE = ("protocol.augment.jitter=0.0", "protocol.augment.blur=0.0")
 OPTIONS = ControlOptions(name="control")
 
 
-def protocol(*overrides: str, seed: int = 0) -> AugmentationTransfer:
+def protocol(*overrides: str, seed: int = 0) -> Augmentation:
     small = ["protocol=augmentation", "protocol.metrics=[psnr,ssim]", "protocol.resolution=96", "dataset.count=4"]
-    tree = compose_tree([*small, *overrides])
-    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
-    return AugmentationTransfer(parse(AugmentationOptions, tree["protocol"]), dataset, None, seed)
+    config = compose_runs([*small, *overrides])[0]
+    dataset = implementation(load(Group.DATASET, "procedural"))(config.dataset, "cpu")
+    return Augmentation(config.protocol, dataset, None, seed)  # type: ignore[arg-type]
 
 
-def load(one: AugmentationTransfer) -> list[Loaded]:
+def frames_of(one: Augmentation) -> list[Loaded]:
     clips = [(sample, sample.clips[0]) for sample in one.samples()]
     return [
         Loaded(sample, (one.clips.dataset.frames(clip.sequence, clip.numbers, one.preprocess),))
@@ -42,24 +40,24 @@ def load(one: AugmentationTransfer) -> list[Loaded]:
     ]
 
 
-def rows(one: AugmentationTransfer, batch: Sequence[Loaded], method: Method) -> list[Row]:
+def rows(one: Augmentation, batch: Sequence[Loaded], method: Method) -> list[Row]:
     scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
     heads = [{"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok"} for each in batch]
     return [head | outcome.row for head, outcome in zip(heads, scored, strict=True)]
 
 
-def summary(one: AugmentationTransfer, batch: Sequence[Loaded], method: Method) -> Summary:
+def summary(one: Augmentation, batch: Sequence[Loaded], method: Method) -> Summary:
     return one.summarise(table(rows(one, batch, method)), lambda sample: {})
 
 
 @pytest.fixture(scope="module")
-def default() -> AugmentationTransfer:
+def default() -> Augmentation:
     return protocol()
 
 
 @pytest.fixture(scope="module")
-def clips(default: AugmentationTransfer) -> list[Loaded]:
-    return load(default)
+def clips(default: Augmentation) -> list[Loaded]:
+    return frames_of(default)
 
 
 class Spy(Warp):
@@ -106,7 +104,7 @@ def colours(images: Tensor) -> Tensor:
 
 
 def test_the_pose_code_of_one_look_passes_to_the_other_and_nothing_else(
-    default: AugmentationTransfer, clips: list[Loaded]
+    default: Augmentation, clips: list[Loaded]
 ) -> None:
     one, spy = clips[0], Spy()
     default.predict([one], spy)
@@ -120,15 +118,13 @@ def test_the_pose_code_of_one_look_passes_to_the_other_and_nothing_else(
     assert not torch.equal(first.images, second.images)
 
 
-def test_cameras_and_depth_stay_as_they_are(default: AugmentationTransfer, clips: list[Loaded]) -> None:
+def test_cameras_and_depth_stay_as_they_are(default: Augmentation, clips: list[Loaded]) -> None:
     before = clips[0].frames[0]
     for after in default.augmented(clips[0]).frames:
         assert after.cameras is before.cameras and after.depth is before.depth and after.numbers == before.numbers
 
 
-def test_copy_target_scores_exactly_what_augmentation_1_does(
-    default: AugmentationTransfer, clips: list[Loaded]
-) -> None:
+def test_copy_target_scores_exactly_what_augmentation_1_does(default: Augmentation, clips: list[Loaded]) -> None:
     cheat = CopyTarget(OPTIONS, "cpu")
     for row in rows(default, clips, cheat):
         assert row["psnr"] == row["augmentation_psnr"] and row["ssim"] == row["augmentation_ssim"]
@@ -137,7 +133,7 @@ def test_copy_target_scores_exactly_what_augmentation_1_does(
     assert found.references == {"returning augmentation 1": expected}
 
 
-def test_warp_is_far_above_whoever_ignores_the_pose(default: AugmentationTransfer, clips: list[Loaded]) -> None:
+def test_warp_is_far_above_whoever_ignores_the_pose(default: Augmentation, clips: list[Loaded]) -> None:
     controls = {method.card.name: method(OPTIONS, "cpu") for method in (Warp, CopyContext, Static, CopyTarget)}
     psnr = {name: summary(default, clips, each).metrics["psnr"].mean for name, each in controls.items()}
     assert psnr["warp"] > 30
@@ -145,7 +141,7 @@ def test_warp_is_far_above_whoever_ignores_the_pose(default: AugmentationTransfe
     assert psnr["copy_context"] > psnr["static"]
 
 
-def test_pixels_that_are_repainted_get_through(default: AugmentationTransfer, clips: list[Loaded]) -> None:
+def test_pixels_that_are_repainted_get_through(default: Augmentation, clips: list[Loaded]) -> None:
     """Augmentation transfer cannot prove that poses are poses: this is why it stands beside tps, not instead."""
     cheat, honest = (summary(default, clips, each(OPTIONS, "cpu")).metrics["psnr"] for each in (Recolours, Warp))
     assert cheat.mean > honest.mean
@@ -153,7 +149,7 @@ def test_pixels_that_are_repainted_get_through(default: AugmentationTransfer, cl
 
 def test_without_a_change_it_is_plain_reconstruction() -> None:
     one = protocol(*NO_CHANGE, "dataset.count=2")
-    batch, method = load(one), Warp(OPTIONS, "cpu")
+    batch, method = frames_of(one), Warp(OPTIONS, "cpu")
     assert all(row["psnr"] == pytest.approx(100.0) for row in rows(one, batch, CopyTarget(OPTIONS, "cpu")))
     for loaded, row in zip(batch, rows(one, batch, method), strict=True):
         clip, frames = loaded.sample.clips[0], loaded.frames[0]
@@ -165,17 +161,15 @@ def test_without_a_change_it_is_plain_reconstruction() -> None:
         assert row["psnr"] == pytest.approx(float((-10 * error.log10()).mean()), abs=1e-4)
 
 
-def test_rows_do_not_depend_on_batch_or_order(default: AugmentationTransfer, clips: list[Loaded]) -> None:
+def test_rows_do_not_depend_on_batch_or_order(default: Augmentation, clips: list[Loaded]) -> None:
     method = Warp(OPTIONS, "cpu")
     together = rows(default, clips, method)
     assert rows(default, clips[::-1], method)[::-1] == together
     assert [row for one in clips for row in rows(default, [one], method)] == together
 
 
-def test_what_is_drawn_depends_on_the_seed_and_the_sample_alone(
-    default: AugmentationTransfer, clips: list[Loaded]
-) -> None:
-    def grey(one: AugmentationTransfer, loaded: Loaded) -> Tensor:
+def test_what_is_drawn_depends_on_the_seed_and_the_sample_alone(default: Augmentation, clips: list[Loaded]) -> None:
+    def grey(one: Augmentation, loaded: Loaded) -> Tensor:
         """What both looks make of one and the same picture."""
         picture = torch.linspace(0.2, 0.7, 3 * 16 * 16).view(1, 3, 16, 16)
         frames = replace(loaded.frames[0], images=picture)
@@ -189,7 +183,13 @@ def test_what_is_drawn_depends_on_the_seed_and_the_sample_alone(
     assert not torch.equal(grey(protocol(seed=1), first), grey(default, first))
 
 
-def test_no_target_is_a_context_frame(default: AugmentationTransfer, clips: list[Loaded]) -> None:
+def test_the_arrays_of_a_sample_are_as_large_as_planned(default: Augmentation, clips: list[Loaded]) -> None:
+    method = CopyContext(OPTIONS, "cpu")
+    (scored,) = default.score(clips[:1], default.predict(clips[:1], method), default.target_pose(method.card))
+    assert sum(scores.nbytes for scores in scored.arrays.values()) == default.kept_bytes(clips[0].sample) > 0
+
+
+def test_no_target_is_a_context_frame(default: Augmentation, clips: list[Loaded]) -> None:
     for loaded in clips:
         clip = loaded.sample.clips[0]
         assert not set(clip.target) & set(clip.context)

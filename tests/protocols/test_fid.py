@@ -18,20 +18,22 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 from typer.testing import CliRunner
 
-import protocols.fid
+import protocols.fid.protocol
 from evalkit.cli.main import app
-from evalkit.config.compose import compose_runs, compose_tree
-from evalkit.config.schema import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.metrics import inception
 from evalkit.metrics.image import quantised
 from evalkit.metrics.inception import Inception
 from evalkit.protocol import Sample
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.run.engine import Task
 from evalkit.run.local import LocalEngine
+from evalkit.run.session import Session
 from evalkit.weights.store import absent
-from protocols.fid import Fid, FidOptions
+from protocols.fid.options import FidOptions
+from protocols.fid.plan import FidPlan
+from protocols.fid.protocol import Fid
 from protocols.shared.transfer import Pair
+from tests.jobs import TestJob, executed, planned_job
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
 TINY = ["protocol=fid", "protocol.resolution=32", "device=cpu"]
@@ -51,8 +53,8 @@ def nothing_absent(names: object) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def network() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocols.fid, "inception_features", projected)
-        patch.setattr(protocols.fid, "absent", nothing_absent)
+        patch.setattr(protocols.fid.protocol, "inception_features", projected)
+        patch.setattr(protocols.fid.protocol, "absent", nothing_absent)
         patch.setattr("evalkit.run.execute.absent", nothing_absent)
         yield
 
@@ -63,26 +65,26 @@ def session() -> Session:
 
 
 @pytest.fixture(scope="module")
-def results(network: None, session: Session, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Job]:
+def results(network: None, session: Session, tmp_path_factory: pytest.TempPathFactory) -> dict[str, TestJob]:
     """All controls on procedural rooms, in one pass."""
     out = tmp_path_factory.mktemp("fid")
-    jobs = [prepare(compose_runs([*SMALL, f"baseline={name}", f"out={out}"])[0], session) for name in CONTROLS]
-    execute(jobs, lambda index, count: None)
+    jobs = [planned_job([*SMALL, f"baseline={name}", f"out={out}"], session) for name in CONTROLS]
+    executed(*jobs)
     return dict(zip(CONTROLS, jobs, strict=True))
 
 
-def summary(job: Job) -> dict[str, Any]:
+def summary(job: TestJob) -> dict[str, Any]:
     """All but what depends on the clock."""
     found: dict[str, Any] = json.loads((job.folder.path / "summary.json").read_text())
     found["metrics"].pop("seconds", None)
     return found
 
 
-def means(job: Job) -> dict[str, float]:
+def means(job: TestJob) -> dict[str, float]:
     return {key: interval["mean"] for key, interval in summary(job)["metrics"].items()}
 
 
-def kept(job: Job, name: str) -> np.ndarray:
+def kept(job: TestJob, name: str) -> np.ndarray:
     return np.concatenate([job.folder.arrays(sample.id)[name].numpy() for sample in job.plan.samples])
 
 
@@ -99,12 +101,11 @@ def planned(segments: tuple[tuple[int, int], ...]) -> list[Sample]:
         def sequences(self) -> list[SequenceInfo]:
             return [SequenceInfo(f"scene-{i:02d}", f"scene-{i:02d}", segments) for i in range(20)]
 
-    options = parse(FidOptions, compose_tree(["protocol=fid", "protocol.profile=dl3dv"])["protocol"])
-    return Fid(options, Sequences(), None, 0).samples()  # type: ignore[arg-type]
+    return FidPlan(FidOptions(span=(6, 20)), Sequences(), None, 0).samples()  # type: ignore[arg-type]
 
 
-def test_the_transfers_are_those_of_tps(results: dict[str, Job], tmp_path: Path) -> None:
-    tps = prepare(compose_runs(["protocol=tps", "baseline=static", "limit=6", f"out={tmp_path}"])[0], Session())
+def test_the_transfers_are_those_of_tps(results: dict[str, TestJob], tmp_path: Path) -> None:
+    tps = planned_job(["protocol=tps", "baseline=static", "limit=6", f"out={tmp_path}"])
     ours = [(sample.id, sample.clips[:2]) for sample in results["warp"].plan.samples]
     assert ours == [(sample.id, sample.clips) for sample in tps.plan.samples]
 
@@ -127,7 +128,7 @@ def test_a_sequence_without_enough_frames_is_planned_as_a_failure() -> None:
     assert all(sample.problem.endswith("needs 10 frames without a jump, has 9") for sample in planned(((0, 9),)))
 
 
-def test_the_table_is_clean_fids(results: dict[str, Job]) -> None:
+def test_the_table_is_clean_fids(results: dict[str, TestJob]) -> None:
     """To 1e-4, or 2e-6 where KID is near zero: clean-fid draws its subsets without a seed and sums them in float32."""
     close = {"rel": 1e-4, "abs": 2e-6}
     for job in results.values():
@@ -136,7 +137,7 @@ def test_the_table_is_clean_fids(results: dict[str, Job]) -> None:
         assert (found["fid_floor"], found["kid_floor"]) == pytest.approx(clean_fid(kept(job, "second"), real), **close)
 
 
-def test_the_floor_stands_beside_every_method_with_its_n(results: dict[str, Job]) -> None:
+def test_the_floor_stands_beside_every_method_with_its_n(results: dict[str, TestJob]) -> None:
     for job in results.values():
         found = summary(job)
         floor = {key: found["metrics"][f"{key}_floor"]["mean"] for key in ("fid", "kid")}
@@ -149,14 +150,14 @@ def test_the_floor_stands_beside_every_method_with_its_n(results: dict[str, Job]
             assert interval["low"] < interval["mean"] < interval["high"] and interval["n"] == 6
 
 
-def test_controls_are_ordered_by_how_much_of_b_they_show(results: dict[str, Job]) -> None:
+def test_controls_are_ordered_by_how_much_of_b_they_show(results: dict[str, TestJob]) -> None:
     found = {name: means(job)["fid"] for name, job in results.items()}
     assert means(results["static"])["fid_floor"] < found["copy_context"] < found["static"]
     assert found["copy_context"] < found["warp"]
     assert found["shuffled_poses"] == pytest.approx(found["warp"], rel=1e-6)  # a set knows no order
 
 
-def test_copy_target_has_the_distance_of_real_frames_of_a(results: dict[str, Job]) -> None:
+def test_copy_target_has_the_distance_of_real_frames_of_a(results: dict[str, TestJob]) -> None:
     job = results["copy_target"]
     features = []
     for sample in job.plan.samples:
@@ -169,18 +170,19 @@ def test_copy_target_has_the_distance_of_real_frames_of_a(results: dict[str, Job
 
 
 def test_shards_in_any_order_and_batches_of_any_size_give_the_same_bits(
-    results: dict[str, Job], session: Session, tmp_path: Path
+    results: dict[str, TestJob], session: Session, tmp_path: Path
 ) -> None:
     for index in (1, 0):
         settings = [*SMALL, "baseline=warp", "batch=1", f"shard={index}/2", f"out={tmp_path}"]
-        job = prepare(compose_runs(settings)[0], session)
-        blocks = job.plan.blocks(job.config.shard)[::-1]
-        LocalEngine(job.protocol, job.dataset, [job.entry]).run(job.plan, blocks, lambda index, count: None)
-        execute([job], lambda index, count: None)
+        job = planned_job(settings, session)
+        job.folder.create(job.job.manifest, "", job.plan.index)
+        task = Task(job.config, "cpu", job.job.missing()[::-1], frozenset(), job.folder)
+        LocalEngine(session).run([task], lambda position, count: None)
+    executed(job)
     assert summary(job) == summary(results["warp"])
 
 
-def test_subsets_are_named_where_there_are_more_frames(results: dict[str, Job]) -> None:
+def test_subsets_are_named_where_there_are_more_frames(results: dict[str, TestJob]) -> None:
     job = results["warp"]
     options = job.config.protocol.model_copy(update={"subsets": 7, "subset_size": 20})
     assert isinstance(options, FidOptions)
@@ -194,15 +196,15 @@ def test_subsets_are_named_where_there_are_more_frames(results: dict[str, Job]) 
 
 def test_one_frame_has_no_distance(network: None, session: Session, tmp_path: Path) -> None:
     settings = [*TINY, "protocol.target=1", "limit=1", "baseline=static"]
-    job = prepare(compose_runs([*settings, f"out={tmp_path}"])[0], session)
-    execute([job], lambda index, count: None)
+    job = planned_job([*settings, f"out={tmp_path}"], session)
+    executed(job)
     assert set(means(job)) == {"frames"}
 
 
 def test_without_the_network_the_run_still_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("EVALKIT_WEIGHTS", raising=False)
-    monkeypatch.setattr(protocols.fid, "absent", absent)
+    monkeypatch.setattr(protocols.fid.protocol, "absent", absent)
     monkeypatch.setattr("evalkit.run.execute.absent", absent)
     typed = ["run", *TINY, "limit=1", "baseline=static", f"out={tmp_path}/runs"]
     result = CliRunner().invoke(app, typed)
@@ -238,16 +240,19 @@ def test_features_are_inceptions_of_frames_in_8_bits_or_not(
         return random_inception
 
     monkeypatch.setattr(inception, "_network", network)
-    monkeypatch.setattr(protocols.fid, "inception_features", inception.inception_features)
-    monkeypatch.setattr(protocols.fid, "absent", nothing_absent)
+    monkeypatch.setattr(protocols.fid.protocol, "inception_features", inception.inception_features)
+    monkeypatch.setattr(protocols.fid.protocol, "absent", nothing_absent)
     settings = [*TINY, "protocol.target=2", "limit=1", "baseline=warp"]
     settings += [f"protocol.quantise={str(quantise).lower()}", "save_renders=true", f"out={tmp_path}"]
-    job = prepare(compose_runs(settings)[0], session)
-    execute([job], lambda index, count: None)
+    job = planned_job(settings, session)
+    executed(job)
     renders = load_file(next((job.folder.path / "renders").glob("*.safetensors")))["renders"]
     bits = (255 * renders.double() + 0.5).floor().to(torch.uint8)
     found = torch.from_numpy(kept(job, "renders"))
     assert found.shape == (2, 2048) and found.dtype == torch.float32
+    sample = job.plan.samples[0]
+    kept_bytes = sum(features.nbytes for features in job.folder.arrays(sample.id).values())
+    assert kept_bytes == job.protocol.kept_bytes(sample)  # type: ignore[attr-defined]
     rounded, unrounded = (random_inception(inception.resize_299(images)) - found for images in (bits, renders))
     right, wrong = (rounded, unrounded) if quantise else (unrounded, rounded)
     assert right.abs().max() < 0.05 * wrong.abs().max()

@@ -17,8 +17,7 @@ from baselines.controls.constant_motion import NoMotion
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.data.procedural.rng import Rng
@@ -63,8 +62,8 @@ class RayCast:
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
         assert poses.cameras is not None
         w2c = poses.cameras.w2c @ scene[1][:, None]
-        views = [self.world.view(*each, self.resolution) for each in zip(scene[0], w2c, strict=True)]
-        return torch.stack([each.images for each in views])
+        views = [self.world.view(name, cameras, self.resolution) for name, cameras in zip(scene[0], w2c, strict=True)]
+        return torch.stack([frames.images for frames in views])
 
 
 @cache
@@ -73,11 +72,10 @@ def procedural(options: ProceduralOptions) -> ProceduralDataset:
     return ProceduralDataset(options, "cpu")
 
 
-def protocol(*overrides: str, seed: int = 0) -> Interpolation:
-    small = ["protocol=interpolation", "protocol.resolution=48", "protocol.metrics=[psnr,ssim]", "dataset.count=3"]
-    tree = compose_tree([*small, *overrides])
-    dataset = procedural(parse(ProceduralOptions, tree["dataset"]))
-    return Interpolation(parse(InterpolationOptions, tree["protocol"]), dataset, None, seed)
+def protocol(world: str = "rooms", seed: int = 0, **settings: object) -> Interpolation:
+    dataset = procedural(parse(ProceduralOptions, {"world": world, "count": 3}))
+    options = parse(InterpolationOptions, {"resolution": 48, "metrics": ["psnr", "ssim"]} | settings)
+    return Interpolation(options, dataset, None, seed)
 
 
 def load(one: Interpolation) -> list[Loaded]:
@@ -90,7 +88,7 @@ def load(one: Interpolation) -> list[Loaded]:
 
 def summary(one: Interpolation, batch: Sequence[Loaded], method: Method) -> Summary:
     scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
-    heads = [{"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok"} for each in batch]
+    heads = [{"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok"} for loaded in batch]
     return one.summarise(table([h | s.row for h, s in zip(heads, scored, strict=True)]), lambda sample: {})
 
 
@@ -114,8 +112,8 @@ def odd_between_even(w2c: Tensor, mode: Mode, predicted: Tensor | None = None) -
 def test_between_exact_cameras_of_a_turntable_lies_the_exact_camera(mode: Mode) -> None:
     """Both paths are the circle; a straight line between the centres would miss it by the sagitta."""
     w2c = turntable(25)
-    true, found = odd_between_even(w2c, mode)
-    torch.testing.assert_close(found, true, rtol=0, atol=1e-5)
+    true, placed = odd_between_even(w2c, mode)
+    torch.testing.assert_close(placed, true, rtol=0, atol=1e-5)
     ends = camera_centres(w2c[:, ::2])
     chord = (ends[:, :-1] + ends[:, 1:]) / 2
     sagitta = (chord - camera_centres(true)).norm(dim=-1)
@@ -132,8 +130,8 @@ def test_on_a_turntable_the_sphere_forgives_what_the_geodesic_repeats() -> None:
     predicted[0, :, :3, 3] += noise
     off = {}
     for mode in Mode:
-        true, found = odd_between_even(w2c, mode, predicted)
-        off[mode] = float((camera_centres(found) - camera_centres(true)).norm(dim=-1).mean())
+        true, placed = odd_between_even(w2c, mode, predicted)
+        off[mode] = float((camera_centres(placed) - camera_centres(true)).norm(dim=-1).mean())
     assert off[Mode.SPHERE] < 0.5 * off[Mode.SE3]
 
 
@@ -157,53 +155,53 @@ def test_the_coefficient_is_the_nearest_of_all_on_the_path() -> None:
     context = motion_exp(0.8 * torch.randn(1, 2, 6, generator=random, dtype=torch.float64))
     target = motion_exp(0.3 * torch.randn(1, 1, 6, generator=random, dtype=torch.float64))
     left = torch.zeros(1, 1, dtype=torch.long)
-    found = float(PATHS[Mode.SE3].fraction(context, left, target))
+    fraction = float(PATHS[Mode.SE3].fraction(context, left, target))
     centres = camera_centres(context)[0]
     wide, grid = (centres[0] - centres[1]).norm(), torch.linspace(0, 1, 10001, dtype=torch.float64)
     path = interpolate_motion(context[0, 0].expand(10001, 4, 4), context[0, 1].expand(10001, 4, 4), grid)
     apart = (camera_centres(path) - camera_centres(target[0])).norm(dim=-1) / wide
     trace = (path[:, :3, :3] @ target[0, 0, :3, :3].mT).diagonal(dim1=-2, dim2=-1).sum(-1)
     distance = apart**2 + torch.acos((trace - 1) / 2) ** 2
-    assert found == pytest.approx(float(grid[distance.argmin()]), abs=1e-4)
+    assert fraction == pytest.approx(float(grid[distance.argmin()]), abs=1e-4)
 
 
 def test_a_camera_that_never_moved_has_a_path_of_one_point() -> None:
-    still = torch.eye(4, dtype=torch.float64).repeat(1, 3, 1, 1)
+    constant = torch.eye(4, dtype=torch.float64).repeat(1, 3, 1, 1)
     for mode in Mode:
-        true, found = odd_between_even(still, mode)
-        torch.testing.assert_close(found, true)
+        true, placed = odd_between_even(constant, mode)
+        torch.testing.assert_close(placed, true)
 
 
 @pytest.mark.parametrize("world", ["rooms", "orbits"])
 def test_interpolating_exact_cameras_beats_copying(world: str) -> None:
-    one = protocol(f"dataset.world={world}")
-    found = summary(one, load(one), Warp(OPTIONS, "cpu"))
+    one = protocol(world)
+    result = summary(one, load(one), Warp(OPTIONS, "cpu"))
     for metric in ("psnr", "ssim"):
-        assert found.metrics[metric].mean > found.metrics[f"copy_{metric}"].mean
-        reference = found.references["copying the nearest rendered view"]
-        assert reference[metric] == found.metrics[f"copy_{metric}"].mean
+        assert result.metrics[metric].mean > result.metrics[f"copy_{metric}"].mean
+        reference = result.references["copying the nearest rendered view"]
+        assert reference[metric] == result.metrics[f"copy_{metric}"].mean
 
 
 @pytest.mark.parametrize("mode", Mode)
 def test_on_a_turntable_exact_cameras_give_the_target_itself(mode: Mode) -> None:
-    one = protocol("dataset.world=turntable", f"protocol.mode={mode}")
+    one = protocol("turntable", mode=mode)
     world = one.clips.dataset
     assert isinstance(world, ProceduralDataset)
     batch = load(one)
-    found = summary(one, batch, RayCast(world, 48)).metrics
-    assert found["psnr"].mean > 50 > 25 > found["copy_psnr"].mean
+    metrics = summary(one, batch, RayCast(world, 48)).metrics
+    assert metrics["psnr"].mean > 50 > 25 > metrics["copy_psnr"].mean
 
 
 def test_copies_are_the_nearest_views_at_their_own_poses() -> None:
-    one = protocol("dataset.world=turntable", "protocol.mode=sphere")
+    one = protocol("turntable", mode="sphere")
     world, batch = one.clips.dataset, load(one)
     assert isinstance(world, ProceduralDataset)
     predicted = one.predict(batch, RayCast(world, 48))
     for i, loaded in enumerate(batch):  # a turntable turns at constant speed: nearest by azimuth is nearest in time
         clip, frames = loaded.sample.clips[0], loaded.frames[0]
         for t, number in enumerate(clip.target):
-            nearest = min(clip.context, key=lambda each, number=number: (abs(each - number), each))
-            gaps = sorted(abs(each - number) for each in clip.context)
+            nearest = min(clip.context, key=lambda view, number=number: (abs(view - number), view))
+            gaps = sorted(abs(view - number) for view in clip.context)
             if gaps[0] < gaps[1]:
                 view = frames.images[clip.numbers.index(nearest)]
                 assert (predicted[COPIES][i, t] - view).abs().mean() < 1e-4
@@ -228,7 +226,7 @@ def test_the_method_never_sees_a_target() -> None:
 def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
     with pytest.raises(Unsupported, match=r"'copy_target' has latent poses.*protocol\.latent=linear"):
         protocol().target_pose(CopyTarget.card)
-    one = protocol("protocol.latent=linear")
+    one = protocol(latent="linear")
     assert one.target_pose(CopyTarget.card) is TargetPose.INTERPOLATED
     batch = load(one)
     faded = one.predict(batch, CopyTarget(OPTIONS, "cpu"))
@@ -244,14 +242,14 @@ def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
 
 def test_equal_poses_stay_equal_whatever_the_mode() -> None:
     for mode in Mode:
-        one = protocol(f"protocol.mode={mode}")
-        found = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
-        assert found["psnr"].mean == found["copy_psnr"].mean
+        one = protocol(mode=mode)
+        metrics = summary(one, load(one), NoMotion(OPTIONS, "cpu")).metrics
+        assert metrics["psnr"].mean == metrics["copy_psnr"].mean
 
 
 def planned(tmp_path: Path, target: list[int]) -> Sample:
     (tmp_path / "mine.json").write_text(json.dumps({"rooms-test-0000": {"context": [4, 20, 30], "target": target}}))
-    return protocol(f"protocol.index={tmp_path / 'mine.json'}").samples()[0]
+    return protocol(index=str(tmp_path / "mine.json")).samples()[0]
 
 
 def test_a_target_outside_of_its_context_is_planned_as_a_failure(tmp_path: Path) -> None:
@@ -261,7 +259,7 @@ def test_a_target_outside_of_its_context_is_planned_as_a_failure(tmp_path: Path)
 
 def test_a_target_that_is_a_context_frame_is_put_where_it_was_seen(tmp_path: Path) -> None:
     planned(tmp_path, [4, 20, 30])
-    one = protocol(f"protocol.index={tmp_path / 'mine.json'}")
+    one = protocol(index=str(tmp_path / "mine.json"))
     predicted = one.predict(load(one), Warp(OPTIONS, "cpu"))
     assert predicted["fraction"][0].numpy() == pytest.approx([0.0, 0.0, 1.0], abs=1e-6)
     assert (predicted[RENDERS] - predicted[COPIES]).abs().max() < 1e-2

@@ -1,4 +1,4 @@
-"""leak: planted leaks are found and measured to size, clean methods pass, and a card is held to what it claims."""
+"""leak: planted leaks are found and measured to size, clean methods pass, and cards are compared with methods."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ from baselines.controls.cards import ControlOptions
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import Unsupported
@@ -36,17 +35,15 @@ PREDICTS = (TargetPose.CONTEXT_ONLY, TargetPose.TRANSFER)
 SHARE = 0.005  # the planted leak
 
 
-def protocol(*overrides: str, seed: int = 0) -> Leak:
-    small = ["protocol=leak", "protocol.resolution=32", "dataset.count=4"]
-    tree = compose_tree([*small, *overrides])
-    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
-    return Leak(parse(LeakOptions, tree["protocol"]), dataset, None, seed)
+def protocol(**settings: object) -> Leak:
+    dataset = ProceduralDataset(ProceduralOptions(count=4), "cpu")
+    return Leak(parse(LeakOptions, {"resolution": 32} | settings), dataset, None, 0)
 
 
 def load(one: Leak) -> list[Loaded]:
     return [
-        Loaded(each, tuple(one.dataset.frames(c.sequence, c.numbers, one.preprocess) for c in each.clips))
-        for each in one.samples()
+        Loaded(sample, tuple(one.dataset.frames(c.sequence, c.numbers, one.preprocess) for c in sample.clips))
+        for sample in one.samples()
     ]
 
 
@@ -55,7 +52,7 @@ def rows(one: Leak, batch: Sequence[Loaded], method: Method) -> list[Row]:
         predictions = one.predict(batch, method)
         scored = one.score(batch, predictions, one.target_pose(method.card))
     assert not any(values.isnan().any() for values in predictions.values())
-    heads = [{"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok"} for each in batch]
+    heads = [{"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok"} for loaded in batch]
     return [head | outcome.row for head, outcome in zip(heads, scored, strict=True)]
 
 
@@ -63,8 +60,8 @@ def summary(one: Leak, batch: Sequence[Loaded], method: Method) -> Summary:
     return one.summarise(table(rows(one, batch, method)), lambda sample: {})
 
 
-def verdicts(found: Sequence[Row], test: str) -> set[object]:
-    return {row.get(f"{test}.verdict") for row in found}
+def verdicts(clip_rows: Sequence[Row], test: str) -> set[object]:
+    return {row.get(f"{test}.verdict") for row in clip_rows}
 
 
 @pytest.fixture(scope="module")
@@ -108,37 +105,37 @@ class PosesSeeTargets(Clean):
     """Mixes a little of the mean target colour into the poses of the context."""
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
-        own, seen = super().encode_poses(views, context).latent, targets_of(views, context)
+        own, target = super().encode_poses(views, context).latent, targets_of(views, context)
         assert own is not None
-        if seen is None:
+        if target is None:
             return PoseCode(own)
-        return PoseCode((1 - SHARE) * own + SHARE * seen.mean((-2, -1))[:, None])
+        return PoseCode((1 - SHARE) * own + SHARE * target.mean((-2, -1))[:, None])
 
 
 class SceneSeesTargets(Clean):
     """Remembers the targets behind the interface, and mixes a little of them into the colours of the scene."""
 
-    seen: Tensor | None = None
+    target: Tensor | None = None
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
-        seen = targets_of(views, context)
-        self.seen = self.seen if seen is None else seen
+        target = targets_of(views, context)
+        self.target = self.target if target is None else target
         return super().encode_poses(views, context)
 
     def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
-        assert self.seen is not None
-        return (1 - SHARE) * views.images + SHARE * self.seen[:, None], poses.latent
+        assert self.target is not None
+        return (1 - SHARE) * views.images + SHARE * self.target[:, None], poses.latent
 
 
 class CamerasSeeTargets(Warp):
     """True cameras, whose translations the mean target colour moves a little."""
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
-        poses, seen = super().encode_poses(views, context), targets_of(views, context)
+        poses, target = super().encode_poses(views, context), targets_of(views, context)
         assert poses.cameras is not None
         w2c = poses.cameras.w2c.clone()
-        if seen is not None:
-            w2c[..., :3, 3] *= 1 + SHARE * seen.mean((1, 2, 3))[:, None, None]
+        if target is not None:
+            w2c[..., :3, 3] *= 1 + SHARE * target.mean((1, 2, 3))[:, None, None]
         return PoseCode(cameras=Cameras(w2c, poses.cameras.intrinsics))
 
 
@@ -146,11 +143,11 @@ class CamerasSeeTargets(Warp):
 def test_honest_controls_pass_and_copied_pixels_do_not(
     control: type[Method], default: Leak, clips: list[Loaded]
 ) -> None:
-    found = rows(default, clips, control(OPTIONS, "cpu"))  # type: ignore[call-arg]
-    failed = {key for row in found for key, value in row.items() if value in ("fail", "depends")}
+    clip_rows = rows(default, clips, control(OPTIONS, "cpu"))  # type: ignore[call-arg]
+    failed = {key for row in clip_rows for key, value in row.items() if value in ("fail", "depends")}
     assert failed == ({"pixels.verdict"} if control is CopyTarget else set())
-    assert control is not CopyTarget or all(row["elsewhere_psnr"] == 100 for row in found)
-    assert control is not Warp or verdicts(found, "se3") == {"pass"}
+    assert control is not CopyTarget or all(row["elsewhere_psnr"] == 100 for row in clip_rows)
+    assert control is not Warp or verdicts(clip_rows, "se3") == {"pass"}
 
 
 @pytest.mark.parametrize("source", [TargetPose.GIVEN, TargetPose.CONTEXT_ONLY])
@@ -159,16 +156,18 @@ def test_half_a_percent_of_the_target_in_poses_or_scene_is_found(
     leaky: type[Clean], source: TargetPose, default: Leak, clips: list[Loaded]
 ) -> None:
     assert verdicts(rows(default, clips, Clean(source)), "targets") == {"pass"}
-    found = rows(default, clips, leaky(source))
-    assert verdicts(found, "targets") == {"fail"}
-    note = next(line for line in default.summarise(table(found), lambda sample: {}).notes if line.startswith("targets"))
+    clip_rows = rows(default, clips, leaky(source))
+    assert verdicts(clip_rows, "targets") == {"fail"}
+    note = next(
+        line for line in default.summarise(table(clip_rows), lambda sample: {}).notes if line.startswith("targets")
+    )
     assert "4 of 4 clips" in note and "VIOLATES THE CARD" in note
 
 
 def test_half_a_percent_of_the_target_in_cameras_is_found(default: Leak, clips: list[Loaded]) -> None:
-    found = rows(default, clips, CamerasSeeTargets(OPTIONS, "cpu"))
-    assert verdicts(found, "targets") == {"fail"}
-    assert all(row["dim.rotation_deg"] == 0 and row["dim.translation"] > 1e-5 for row in found)
+    clip_rows = rows(default, clips, CamerasSeeTargets(OPTIONS, "cpu"))
+    assert verdicts(clip_rows, "targets") == {"fail"}
+    assert all(row["dim.rotation_deg"] == 0 and row["dim.translation"] > 1e-5 for row in clip_rows)
 
 
 def test_a_leak_is_measured_to_its_size(default: Leak, clips: list[Loaded]) -> None:
@@ -196,12 +195,12 @@ def test_a_leak_past_context_only_poses_is_found(default: Leak, clips: list[Load
 
 
 def test_joint_poses_may_depend_on_targets_as_declared(default: Leak, clips: list[Loaded]) -> None:
-    found = summary(default, clips, PosesSeeTargets(TargetPose.JOINT))
-    assert found.metrics["targets"].mean == 1
-    assert not any("VIOLATES" in line for line in found.notes)
+    result = summary(default, clips, PosesSeeTargets(TargetPose.JOINT))
+    assert result.metrics["targets"].mean == 1
+    assert not any("VIOLATES" in line for line in result.notes)
     assert any(
         line.startswith("targets: 4 of 4") and "as declared: the card offers joint poses" in line
-        for line in found.notes
+        for line in result.notes
     )
 
 
@@ -279,10 +278,10 @@ def test_matrices_that_are_not_rotations_are_told_by_how_much(default: Leak, cli
                 cameras=Cameras(poses.cameras.w2c @ stretch.to(poses.cameras.w2c), poses.cameras.intrinsics)
             )
 
-    found = rows(default, clips, Stretched(OPTIONS, "cpu"))
-    assert verdicts(found, "se3") == {"fail"}
-    assert all(row["se3.residual"] == pytest.approx(math.sqrt(3) * (1.01**2 - 1), rel=1e-4) for row in found)
-    assert all(row["se3.determinant"] == pytest.approx(1.01**3 - 1, rel=1e-4) for row in found)
+    clip_rows = rows(default, clips, Stretched(OPTIONS, "cpu"))
+    assert verdicts(clip_rows, "se3") == {"fail"}
+    assert all(row["se3.residual"] == pytest.approx(math.sqrt(3) * (1.01**2 - 1), rel=1e-4) for row in clip_rows)
+    assert all(row["se3.determinant"] == pytest.approx(1.01**3 - 1, rel=1e-4) for row in clip_rows)
     assert all("se3" not in row for row in rows(default, clips, Clean()))
 
 
@@ -302,9 +301,9 @@ def test_place_and_number_of_views_are_measured_and_not_held_against_anyone(defa
             latent = places - places.gather(1, context).mean(1, keepdim=True)
             return PoseCode(latent[..., None])
 
-    found = summary(default, clips, Placed())
-    assert found.metrics["order"].mean == found.metrics["count"].mean == 1
-    assert not any("VIOLATES" in line for line in found.notes)
+    result = summary(default, clips, Placed())
+    assert result.metrics["order"].mean == result.metrics["count"].mean == 1
+    assert not any("VIOLATES" in line for line in result.notes)
     steady = summary(default, clips, Clean())
     assert steady.metrics["order"].mean == steady.metrics["count"].mean == 0
 
@@ -312,9 +311,9 @@ def test_place_and_number_of_views_are_measured_and_not_held_against_anyone(defa
 def test_views_are_not_taken_from_a_method_that_needs_them_all(default: Leak, clips: list[Loaded]) -> None:
     five = Clean()
     five.card = replace(five.card, context_views=frozenset({5}))
-    found = rows(default, clips, five)
-    assert all("count" not in row and "order" in row for row in found)
-    notes = default.summarise(table(found), lambda sample: {}).notes
+    clip_rows = rows(default, clips, five)
+    assert all("count" not in row and "order" in row for row in clip_rows)
+    notes = default.summarise(table(clip_rows), lambda sample: {}).notes
     assert "not applicable: se3, count" in notes
 
 
@@ -327,9 +326,9 @@ def test_noise_is_told_from_a_leak(default: Leak, clips: list[Loaded]) -> None:
 
         random = torch.Generator().manual_seed(0)
 
-    found = rows(default, clips, Noisy())
-    assert verdicts(found, "repeat") == {"fail"}
-    assert verdicts(found, "targets") == {"pass"}
+    clip_rows = rows(default, clips, Noisy())
+    assert verdicts(clip_rows, "repeat") == {"fail"}
+    assert verdicts(clip_rows, "targets") == {"pass"}
 
 
 def test_a_card_of_the_wrong_kind_is_told(default: Leak, clips: list[Loaded]) -> None:
@@ -346,7 +345,7 @@ def test_a_similarity_is_no_change_of_relative_poses() -> None:
     w2c[..., :3, 3] = torch.rand(2, 5, 3, generator=torch.Generator().manual_seed(0))
     moved = w2c @ w2c[:, :1]
     moved[..., :3, 3] *= 3
-    a, b = (PoseCode(cameras=Cameras(each, None)) for each in (w2c, w2c.clone()))
+    a, b = (PoseCode(cameras=Cameras(matrices, None)) for matrices in (w2c, w2c.clone()))
     b.cameras.w2c[..., :3, 3] *= 3  # type: ignore[union-attr]
     fixed, free = pose_change(a, b), pose_change(a, b, free_gauge=True)
     assert fixed["translation"].tolist() == pytest.approx([2.0, 2.0])
@@ -356,7 +355,7 @@ def test_a_similarity_is_no_change_of_relative_poses() -> None:
 
 def test_rows_do_not_depend_on_the_batch(default: Leak, clips: list[Loaded]) -> None:
     together = rows(default, clips, PosesSeeTargets())
-    alone = [rows(default, [each], PosesSeeTargets())[0] for each in clips]
+    alone = [rows(default, [loaded], PosesSeeTargets())[0] for loaded in clips]
     for a, b in zip(together, alone, strict=True):
         assert a.keys() == b.keys()
         assert {k: v for k, v in a.items() if isinstance(v, str)} == {k: v for k, v in b.items() if isinstance(v, str)}
@@ -367,7 +366,7 @@ def test_rows_do_not_depend_on_the_batch(default: Leak, clips: list[Loaded]) -> 
 def test_targets_that_are_context_frames_are_left_out(default: Leak) -> None:
     for sample in default.samples():
         assert not set(sample.clips[0].target) & set(sample.clips[0].context)
-    alone = protocol("protocol.target=1").samples()
+    alone = protocol(target=1).samples()
     assert all("every target of the window is a context frame" in sample.problem for sample in alone)
 
 
@@ -377,25 +376,30 @@ def test_a_method_that_only_transfers_is_refused(default: Leak) -> None:
 
 
 def test_summaries_hold_shares_worst_numbers_and_failed_samples(default: Leak, clips: list[Loaded]) -> None:
-    found = rows(default, clips, CopyTarget(OPTIONS, "cpu"))
-    found[0] = {"sample": found[0]["sample"], "scenes": found[0]["scenes"], "status": "failed", "reason": "x"}
-    one = default.summarise(table(found), lambda sample: {})
+    clip_rows = rows(default, clips, CopyTarget(OPTIONS, "cpu"))
+    clip_rows[0] = {
+        "sample": clip_rows[0]["sample"],
+        "scenes": clip_rows[0]["scenes"],
+        "status": "failed",
+        "reason": "x",
+    }
+    one = default.summarise(table(clip_rows), lambda sample: {})
     assert one.metrics["pixels"].mean == 1 and one.metrics["pixels"].n == 3
-    assert one.metrics["pixels.worst"].mean == max(float(row["pixels"]) for row in found[1:])  # type: ignore[arg-type]
+    assert one.metrics["pixels.worst"].mean == max(float(row["pixels"]) for row in clip_rows[1:])  # type: ignore[arg-type]
     assert set(one.references) == {"frames of B"}
-    assert default.summarise(pd.DataFrame(found[:1]), lambda sample: {}).metrics == {}
+    assert default.summarise(pd.DataFrame(clip_rows[:1]), lambda sample: {}).metrics == {}
 
 
 def test_target_pixels_are_swapped_and_nothing_else(default: Leak, clips: list[Loaded]) -> None:
-    seen: list[tuple[Views, Tensor]] = []
+    calls: list[tuple[Views, Tensor]] = []
 
     class Spy(Warp):
         def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
-            seen.append((views, context))
+            calls.append((views, context))
             return super().encode_poses(views, context)
 
     rows(default, clips, Spy(OPTIONS, "cpu"))
-    views, context = seen[0]
+    views, context = calls[0]
     assert views.depth is not None and views.w2c is not None
     real, repeat, swap, dim, perturb, scale = views.images.chunk(6)
     target = torch.stack([torch.tensor(loaded.sample.clips[0].target_positions) for loaded in clips])
@@ -405,7 +409,9 @@ def test_target_pixels_are_swapped_and_nothing_else(default: Leak, clips: list[L
     assert torch.equal(take_views(dim, own), take_views(real, own))
     assert torch.equal(take_views(dim, target), take_views(real, target) / 2)
     assert torch.equal(take_views(perturb, own), take_views(real, own))
-    other = torch.stack([Pair.of(each).b.images[list(each.sample.clips[1].target_positions[:4])] for each in clips])
+    other = torch.stack(
+        [Pair.of(loaded).b.images[list(loaded.sample.clips[1].target_positions[:4])] for loaded in clips]
+    )
     assert torch.equal(take_views(swap, target), other)
     assert 0.015 < (take_views(perturb, target) - take_views(real, target)).abs().max() <= 0.02 + 1e-6
     depth, w2c = views.depth.chunk(6), views.w2c.chunk(6)

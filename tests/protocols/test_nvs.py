@@ -13,18 +13,18 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from baselines.controls.copies import CopyTarget
-from baselines.saved.baseline import SavedBaseline, SavedOptions
-from evalkit.card import TargetPose
-from evalkit.config.compose import compose_runs, compose_tree
-from evalkit.config.schema import parse
-from evalkit.data.dataset import SequenceInfo
-from evalkit.errors import SampleError
+from baselines.saved.method import Saved, SavedOptions
+from evalkit.card import Need, TargetPose
+from evalkit.data.dataset import ClipShape, SequenceInfo
+from evalkit.errors import SampleError, UserError
 from evalkit.method import PoseCode, Scene
+from evalkit.pixels import Profile
 from evalkit.protocol import RENDERS, Loaded, Sample, Value
-from evalkit.run.execute import Session, prepare
-from protocols.nvs.protocol import Nvs, NvsOptions
-from protocols.shared.clips import PROFILES, even_split
+from protocols.nvs.options import NvsOptions
+from protocols.nvs.plan import NvsPlan
+from protocols.shared.clips import FALLBACK, Sampling, even_split
 from protocols.shared.windows import draw_window
+from tests.jobs import planned_job
 
 
 def pattern(n_context: int, n_target: int) -> str:
@@ -32,16 +32,30 @@ def pattern(n_context: int, n_target: int) -> str:
     return "".join("c" if rank in context else "T" for rank in range(n_context + n_target))
 
 
-def samples_of(profile: str, sampling: str, length: int, seed: int = 0) -> list[Sample]:
-    class OneLongSequence:
-        def sequences(self) -> list[SequenceInfo]:
-            return [SequenceInfo(f"scene-{i:02d}", f"scene-{i:02d}", ((0, length),)) for i in range(40)]
+# As published: RayZer, implementation details; its code resizes to multiples of 16.
+DL3DV = ClipShape(16, 8, (64, 96), profile=Profile.LVSM_P16)
+RE10K = ClipShape(5, 5, (128, 192), profile=Profile.LVSM_P16)
+OBJAVERSE = ClipShape(12, 8, (50, 65), profile=Profile.LVSM_P16)
 
-    tree = compose_tree(
-        ["protocol=nvs", "protocol.clips=2", f"protocol.profile={profile}", f"protocol.sampling={sampling}"]
-    )
-    options = parse(NvsOptions, tree["protocol"])
-    return Nvs(options, OneLongSequence(), None, seed).samples()  # type: ignore[arg-type]
+
+class LongSequences:
+    """Forty sequences without a jump, of a dataset that names the shape of its clips."""
+
+    provides: frozenset[Need] = frozenset()
+
+    def __init__(self, length: int, clip_shape: ClipShape | None = None) -> None:
+        self.length, self.clip_shape = length, clip_shape
+
+    def sequences(self) -> list[SequenceInfo]:
+        return [SequenceInfo(f"scene-{i:02d}", f"scene-{i:02d}", ((0, self.length),)) for i in range(40)]
+
+    def digest(self) -> str:
+        return "long sequences"
+
+
+def samples_of(shape: ClipShape, sampling: str, length: int, seed: int = 0) -> list[Sample]:
+    options = NvsOptions(clips=2, sampling=Sampling(sampling))
+    return NvsPlan(options, LongSequences(length, shape), None, seed).samples()
 
 
 def test_even_sampling_is_the_released_pattern() -> None:
@@ -50,27 +64,41 @@ def test_even_sampling_is_the_released_pattern() -> None:
     assert pattern(12, 8) == "cccTTcccTTcccTTccTTc"
 
 
-@pytest.mark.parametrize(("profile", "n_context", "n_target", "span"), [
-    ("dl3dv", 16, 8, (64, 96)), ("re10k", 5, 5, (128, 192)), ("objaverse", 12, 8, (50, 65)),
-])  # fmt: skip
+@pytest.mark.parametrize("shape", [DL3DV, RE10K, OBJAVERSE])
 @pytest.mark.parametrize("sampling", ["even", "random"])
-def test_published_counts_and_spans(
-    profile: str, n_context: int, n_target: int, span: tuple[int, int], sampling: str
-) -> None:
+def test_counts_spans_and_pixels_are_those_of_the_dataset(shape: ClipShape, sampling: str) -> None:
+    assert shape.context is not None and shape.target is not None and shape.span is not None
     lengths = set()
-    for sample in samples_of(profile, sampling, length=400):
+    for sample in samples_of(shape, sampling, length=400):
         clip = sample.clips[0]
-        assert (len(clip.context), len(clip.target)) == (n_context, n_target)
-        assert len(set(clip.numbers)) == n_context + n_target
+        assert (len(clip.context), len(clip.target)) == (shape.context, shape.target)
+        assert len(set(clip.numbers)) == shape.context + shape.target
         assert {clip.numbers[0], clip.numbers[-1]} <= set(clip.context)
         lengths.add(clip.numbers[-1] - clip.numbers[0])
-    assert span[0] <= min(lengths) <= max(lengths) <= span[1]
+    assert shape.span[0] <= min(lengths) <= max(lengths) <= shape.span[1]
     assert len(lengths) > 10
+    assert NvsPlan(NvsOptions(), LongSequences(400, shape), None, 0).preprocess.profile is shape.profile
+
+
+def test_what_the_user_says_comes_before_the_dataset_and_that_before_the_fallback() -> None:
+    typed = NvsPlan(
+        NvsOptions(context=2, target=1, span=(9, 9), preprocess=Profile.LVSM_P8), LongSequences(400, DL3DV), None, 0
+    )
+    assert typed.clips.counts == (2, 1, (9, 9), Profile.LVSM_P8)
+    silent = NvsPlan(NvsOptions(), LongSequences(400), None, 0)
+    assert silent.clips.counts == FALLBACK == (5, 3, (8, 14), Profile.PIXELSPLAT)
+    partly = NvsPlan(NvsOptions(), LongSequences(400, ClipShape(span=(24, 48))), None, 0)
+    assert partly.clips.counts == FALLBACK._replace(span=(24, 48))
+
+
+def test_a_window_without_room_for_the_views_is_refused() -> None:
+    with pytest.raises(UserError, match=r"protocol.span=\[3, 4\]: .* room for 8 different frames.*span=\[7,16\]"):
+        NvsPlan(NvsOptions(span=(3, 4)), LongSequences(400), None, 0)
 
 
 def test_random_sampling_is_random_and_even_is_not() -> None:
     def patterns(sampling: str) -> set[tuple[int, ...]]:
-        return {sample.clips[0].context_positions for sample in samples_of("dl3dv", sampling, length=400)}
+        return {sample.clips[0].context_positions for sample in samples_of(DL3DV, sampling, length=400)}
 
     assert len(patterns("even")) == 1
     assert len(patterns("random")) > 70
@@ -80,7 +108,7 @@ def test_random_targets_are_farther_from_context_than_even_ones() -> None:
     """RayZer's released index has a mean distance to the nearest context frame of 1.97; a true random split 2.78."""
 
     def distance(sampling: str) -> float:
-        clips = [sample.clips[0] for seed in range(8) for sample in samples_of("dl3dv", sampling, 400, seed)]
+        clips = [sample.clips[0] for seed in range(8) for sample in samples_of(DL3DV, sampling, 400, seed)]
         return float(np.mean([min(abs(t - c) for c in clip.context) for clip in clips for t in clip.target]))
 
     assert distance("even") == pytest.approx(1.97, abs=0.15)
@@ -88,8 +116,8 @@ def test_random_targets_are_farther_from_context_than_even_ones() -> None:
 
 
 def test_a_plan_depends_on_ids_and_seed_alone() -> None:
-    assert samples_of("re10k", "random", 400) == samples_of("re10k", "random", 400)
-    assert samples_of("re10k", "random", 400) != samples_of("re10k", "random", 400, seed=1)
+    assert samples_of(RE10K, "random", 400) == samples_of(RE10K, "random", 400)
+    assert samples_of(RE10K, "random", 400) != samples_of(RE10K, "random", 400, seed=1)
 
 
 @given(st.integers(0, 2**32), st.integers(5, 40), st.integers(0, 30))
@@ -102,7 +130,7 @@ def test_windows_never_cross_a_jump(seed: int, shortest: int, extra: int) -> Non
 
 
 def test_a_short_sequence_is_planned_as_a_failure() -> None:
-    samples = samples_of("dl3dv", "even", length=30)
+    samples = samples_of(DL3DV, "even", length=30)
     assert len(samples) == 80
     assert all("needs 65 frames" in sample.problem for sample in samples)
     with pytest.raises(SampleError, match="has 30"):
@@ -112,7 +140,7 @@ def test_a_short_sequence_is_planned_as_a_failure() -> None:
 def test_given_poses_hide_the_targets_pixels(tmp_path: Path) -> None:
     """A method that is handed cameras and copies target pixels all the same gets NaN, which fails its sample."""
     overrides = ["protocol=nvs", "baseline=copy_target", "protocol.resolution=64", "limit=1", f"out={tmp_path}"]
-    job = prepare(compose_runs(overrides)[0], Session())
+    job = planned_job(overrides)
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
     loaded = [Loaded(sample, (frames,))]
@@ -133,7 +161,7 @@ class BlackLeftHalf(CopyTarget):
 
 def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Path) -> None:
     overrides = ["protocol=nvs", "baseline=copy_target", "protocol.resolution=64", "protocol.metrics=[psnr,ssim]"]
-    job = prepare(compose_runs([*overrides, "limit=1", f"out={tmp_path}"])[0], Session())
+    job = planned_job([*overrides, "limit=1", f"out={tmp_path}"])
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
     loaded = [Loaded(sample, (frames,))]
@@ -153,9 +181,4 @@ def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Pat
     assert "score_region" not in everywhere and right["score_region"] == "right_half"
     job.folder.save_renders_card(method.card, "joint")
     saved = SavedOptions(name="saved", dir=str(job.folder.path / "renders"), target_pose=None)
-    assert SavedBaseline.card_of(saved).score_region == "right_half", "renders scored later are scored on the same half"
-
-
-def test_profiles_have_room_for_their_views() -> None:
-    for counts in PROFILES.values():
-        assert counts.span[0] >= counts.context + counts.target - 1
+    assert Saved(saved, "cpu").card.score_region == "right_half", "renders scored later are scored on the same half"

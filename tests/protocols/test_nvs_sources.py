@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,29 +12,28 @@ import torch
 from torch import Tensor
 
 from evalkit.card import Card, PoseKind, TargetPose
-from evalkit.config.compose import compose_runs
 from evalkit.errors import UserError
 from evalkit.index.released import evaluated_by_released_code
 from evalkit.method import PoseCode
-from evalkit.protocol import Loaded
-from evalkit.run.execute import Job, Session, execute, prepare
+from evalkit.protocol import Better, Loaded
 from evalkit.views import Views
 from protocols.shared.target_poses import Batch, encode
+from tests.jobs import TestJob, executed, planned_job
 
 FAST = ["protocol=nvs", "protocol.resolution=48", "dataset.length=33", "protocol.metrics=[psnr,ssim]"]
 
 
-def run(out: Path, *overrides: str) -> Job:
-    job = prepare(compose_runs([*FAST, f"out={out}", *overrides])[0], Session())
-    execute([job], lambda index, count: None)
+def run(out: Path, *overrides: str) -> TestJob:
+    job = planned_job([*FAST, f"out={out}", *overrides])
+    executed(job)
     return job
 
 
-def rows(job: Job) -> pd.DataFrame:
+def rows(job: TestJob) -> pd.DataFrame:
     return pd.read_parquet(job.folder.path / "rows.parquet")
 
 
-def summary(job: Job) -> dict[str, dict[str, dict[str, float]]]:
+def summary(job: TestJob) -> dict[str, dict[str, dict[str, float]]]:
     return json.loads((job.folder.path / "summary.json").read_text())  # type: ignore[no-any-return]
 
 
@@ -64,6 +64,19 @@ def test_a_target_that_is_a_context_frame_is_scored_with_and_without(tmp_path: P
     assert second["psnr"] == second["psnr|dedup"]
 
 
+def test_the_arrays_of_a_sample_are_as_large_as_planned(tmp_path: Path, a_list: Path) -> None:
+    job = run(tmp_path, "baseline=copy_context", f"protocol.index={a_list}")
+    for sample in job.plan.samples:
+        kept = sum(scores.nbytes for scores in job.folder.arrays(sample.id).values())
+        assert kept == job.protocol.kept_bytes(sample) > 0  # type: ignore[attr-defined]
+
+
+def test_a_column_says_of_what_it_is_a_number(tmp_path: Path, a_list: Path) -> None:
+    psnr, _, dedup = run(tmp_path, "baseline=static", f"protocol.index={a_list}").protocol.columns
+    assert (psnr.key, psnr.quantity, psnr.better, psnr.variant) == ("psnr", "psnr", Better.HIGHER, "")
+    assert (dedup.key, dedup.quantity, dedup.better, dedup.variant) == ("psnr|dedup", "psnr", Better.HIGHER, "dedup")
+
+
 def test_the_stated_buckets_ignore_what_the_shipped_code_calls_medium(tmp_path: Path, a_list: Path) -> None:
     stated = run(tmp_path, "baseline=static", f"protocol.index={a_list}")
     shipped = run(tmp_path, "baseline=static", f"protocol.index={a_list}", "protocol.overlap=shipped")
@@ -85,13 +98,13 @@ def test_a_scene_that_the_data_lack_is_refused_before_anything_is_computed(tmp_p
 def test_no_scene_of_the_real_lists_is_found_in_other_data(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EVALKIT_INDEX", str(shared / "index"))
     with pytest.raises(UserError, match="nothing can be scored: not in the dataset"):
-        prepare(compose_runs([*FAST, "baseline=static", "protocol.index=dl3dv-rayzer-even2"])[0], Session())
+        planned_job([*FAST, "baseline=static", "protocol.index=dl3dv-rayzer-even2"])
 
 
 def test_drop_last_scores_what_the_released_loaders_score(tmp_path: Path) -> None:
-    every = compose_runs([*FAST, "baseline=static", "dataset.count=21", f"out={tmp_path}"])
-    some = compose_runs([*FAST, "baseline=static", "dataset.count=21", f"out={tmp_path}", "protocol.drop_last=[4,4]"])
-    all_ids, ids = ([sample.id for sample in prepare(one[0], Session()).plan.samples] for one in (every, some))
+    every = [*FAST, "baseline=static", "dataset.count=21", f"out={tmp_path}"]
+    some = [*every, "protocol.drop_last=[4,4]"]
+    all_ids, ids = ([sample.id for sample in planned_job(one).plan.samples] for one in (every, some))
     assert ids == [all_ids[i] for i in evaluated_by_released_code(21, 4, 4)]
     assert len(ids) < len(all_ids)
 
@@ -109,14 +122,48 @@ class Witness:
         return PoseCode(latent=torch.cat([own, together, count], dim=-1))
 
 
-def witnessed(tmp_path: Path, source: TargetPose) -> tuple[Loaded, Tensor, Tensor]:
-    job = prepare(compose_runs([*FAST, "baseline=static", "limit=1", f"out={tmp_path}"])[0], Session())
+def a_clip(tmp_path: Path) -> Loaded:
+    job = planned_job([*FAST, "baseline=static", "limit=1", f"out={tmp_path}"])
     sample = job.plan.samples[0]
     frames = job.dataset.frames(sample.clips[0].sequence, sample.clips[0].numbers, job.protocol.preprocess)
-    loaded, method = Loaded(sample, (frames,)), Witness()
+    return Loaded(sample, (frames,))
+
+
+def witnessed(tmp_path: Path, source: TargetPose) -> tuple[Loaded, Tensor, Tensor]:
+    loaded, method = a_clip(tmp_path), Witness()
     poses = encode(Batch.of([loaded], method), method, source)  # type: ignore[arg-type, type-var]
     assert poses.context.latent is not None and poses.target.latent is not None
     return loaded, poses.context.latent[0], poses.target.latent[0]
+
+
+@dataclass(frozen=True)
+class Ranked(PoseCode):
+    """Pose codes of a method that keeps more than poses: the rank of each view, and one number a clip."""
+
+    ranks: Tensor | None = None
+    clip: Tensor | None = None
+    per_clip = frozenset({"clip"})
+
+
+class Ranks(Witness):
+    """Keeps what it read the poses from, and the rank of each view among those that it saw."""
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        own = views.images.mean((2, 3, 4))[..., None]
+        ranks = torch.arange(own.shape[1]).expand(own.shape[:2])
+        return Ranked(own, None, own, ranks, torch.zeros(len(own)))
+
+
+def test_poses_of_targets_encoded_one_by_one_keep_all_that_the_method_put_in_them(tmp_path: Path) -> None:
+    loaded, method = a_clip(tmp_path), Ranks()
+    poses = encode(Batch.of([loaded], method), method, TargetPose.CONTEXT_ONLY)  # type: ignore[arg-type, type-var]
+    clip, brightness = loaded.sample.clips[0], loaded.frames[0].images.mean((1, 2, 3))
+    target = poses.target
+    assert isinstance(target, Ranked) and target.ranks is not None and target.clip is not None
+    assert target.features is not None
+    assert target.ranks[0].tolist() == [sum(c < number for c in clip.context) for number in sorted(clip.target)]
+    assert torch.allclose(target.features[0, :, 0], brightness[list(clip.target_positions)])
+    assert target.clip.shape == (1,)
 
 
 def test_context_only_shows_each_target_alone_and_the_scene_none(tmp_path: Path) -> None:

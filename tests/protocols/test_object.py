@@ -20,8 +20,7 @@ from baselines.controls.constant_motion import NoMotion
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
@@ -43,16 +42,17 @@ OPTIONS = ControlOptions(name="control")
 OBJECTS, SIZE, TARGETS = 4, 64, 4
 
 
-def protocol(*overrides: str) -> Object:
-    small = ["protocol=object", f"protocol.resolution={SIZE}", "protocol.metrics=[psnr]", f"protocol.target={TARGETS}"]
-    tree = compose_tree([*small, "dataset.world=turntable", f"dataset.count={OBJECTS}", *overrides])
-    dataset = ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu")
-    return Object(parse(ObjectOptions, tree["protocol"]), dataset, None, 0)
+def protocol(count: int = OBJECTS, **settings: object) -> Object:
+    dataset = ProceduralDataset(ProceduralOptions(world="turntable", count=count), "cpu")
+    options = parse(ObjectOptions, {"resolution": SIZE, "metrics": ["psnr"], "target": TARGETS} | settings)
+    return Object(options, dataset, None, 0)
 
 
 def load(one: Object) -> list[Loaded]:
     clips = [(sample, sample.clips[0]) for sample in one.samples()]
-    return [Loaded(each, (one.dataset.frames(c.sequence, c.numbers, one.preprocess),)) for each, c in clips]
+    return [
+        Loaded(sample, (one.dataset.frames(clip.sequence, clip.numbers, one.preprocess),)) for sample, clip in clips
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,9 @@ def rows(one: Object, batch: Sequence[Loaded], method: Method) -> pd.DataFrame:
     try:
         scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
     except SampleError:
-        pieces = [[each] for each in batch]
+        pieces = [[loaded] for loaded in batch]
         scored = [one.score(part, one.predict(part, method), one.target_pose(method.card))[0] for part in pieces]
-    heads = [{"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok"} for each in batch]
+    heads = [{"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok"} for loaded in batch]
     return table([head | outcome.row for head, outcome in zip(heads, scored, strict=True)])
 
 
@@ -119,10 +119,10 @@ class Elsewhere(Warp):
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
         assert views.w2c is not None
         self.shown.add(tuple(views.images.shape[:2]))
-        worlds = [generator("elsewhere", sample) for sample in views.sample_ids]
-        turns = torch.from_numpy(np.stack([Rotation.random(random_state=each).as_matrix() for each in worlds]))
-        shifts = torch.from_numpy(np.stack([each.normal(0, 3, 3) for each in worlds]))
-        self.scale = torch.tensor([each.uniform(0.1, 9) for each in worlds], dtype=torch.float64)
+        rngs = [generator("elsewhere", sample) for sample in views.sample_ids]
+        turns = torch.from_numpy(np.stack([Rotation.random(random_state=rng).as_matrix() for rng in rngs]))
+        shifts = torch.from_numpy(np.stack([rng.normal(0, 3, 3) for rng in rngs]))
+        self.scale = torch.tensor([rng.uniform(0.1, 9) for rng in rngs], dtype=torch.float64)
         return PoseCode(cameras=Cameras(carried(views.w2c, self.scale, turns, shifts), views.intrinsics))
 
     def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
@@ -139,14 +139,14 @@ def carried(w2c: Tensor, scale: Tensor, turn: Tensor, shift: Tensor) -> Tensor:
     return moved
 
 
-def samples(segments: tuple[tuple[int, int], ...], *overrides: str) -> list[Sample]:
-    one = protocol(*overrides)
+def samples(segments: tuple[tuple[int, int], ...], **settings: object) -> list[Sample]:
+    one = protocol(**settings)  # type: ignore[arg-type]
     one.dataset.sequences = lambda: [SequenceInfo("s", "s", segments)]  # type: ignore[method-assign]
     return one.samples()
 
 
 def test_context_goes_all_around_and_targets_stand_between() -> None:
-    one = protocol("protocol.target=12", "dataset.count=1")
+    one = protocol(count=1, target=12)
     clip, cameras = one.samples()[0].clips[0], load(one)[0].frames[0].cameras
     assert cameras is not None
     forward = cameras.w2c[:, 2, :2].numpy()
@@ -159,7 +159,7 @@ def test_context_goes_all_around_and_targets_stand_between() -> None:
 
 
 def test_an_arc_ends_in_context_and_lies_in_the_longest_run() -> None:
-    clip = samples(((0, 20), (30, 91)), "protocol.closed=false", "protocol.context=4", "protocol.target=3")[0].clips[0]
+    clip = samples(((0, 20), (30, 91)), closed=False, context=4, target=3)[0].clips[0]
     assert clip.context == (30, 50, 70, 90)
     assert clip.target == (40, 60, 80)
     (short,) = samples(((0, 15), (20, 30)))
@@ -181,12 +181,12 @@ def test_a_perfect_reconstruction_in_its_own_gauge_and_unit_scores_as_the_truth(
     batch: list[Loaded], warped: Warped
 ) -> None:
     one, method = protocol(), Elsewhere()
-    found = rows(one, batch, method)
+    clip_rows = rows(one, batch, method)
     for name in (OBJECT_PSNR, "psnr"):
-        assert found[name].to_numpy() == pytest.approx(warped.rows[name].to_numpy(), abs=1e-3)
+        assert clip_rows[name].to_numpy() == pytest.approx(warped.rows[name].to_numpy(), abs=1e-3)
     assert method.shown == {(OBJECTS, 12)}  # the context alone
-    assert not found["handed"].any() and warped.rows["handed"].all()
-    assert one.summarise(found, lambda sample: {}).notes == ()
+    assert not clip_rows["handed"].any() and warped.rows["handed"].all()
+    assert one.summarise(clip_rows, lambda sample: {}).notes == ()
     assert one.summarise(warped.rows, lambda sample: {}).notes == (NOT_UNPOSED,)
 
 
@@ -198,14 +198,14 @@ def test_steering_is_exact_for_moved_cameras_and_takes_its_unit_from_all_of_the_
     turn = torch.from_numpy(Rotation.random(2, random_state=2).as_matrix())
     moved = carried(w2c, torch.tensor([0.2, 5.0]).double(), turn, torch.from_numpy(random.normal(size=(2, 3))))
     true, target = w2c[:, :5], w2c[:, 5:]
-    found, known = steer(Cameras(moved[:, :5], None), true, target)
-    assert known.all() and torch.allclose(found.w2c, moved[:, 5:], atol=1e-12)
+    steered, known = steer(Cameras(moved[:, :5], None), true, target)
+    assert known.all() and torch.allclose(steered.w2c, moved[:, 5:], atol=1e-12)
 
     noisy = moved[:, :5].clone()
     noisy[..., :3, 3] += torch.from_numpy(random.normal(0, 0.1, (2, 5, 3)))
-    found, _ = steer(Cameras(noisy, None), true, target)
-    unit = [align_centres(*(torch.linalg.inv(each[i])[:, :3, 3] for each in (noisy, true))).scale for i in (0, 1)]
-    apart = found.w2c @ torch.linalg.inv(noisy[:, 2:3]), target @ torch.linalg.inv(true[:, 2:3])
+    steered, _ = steer(Cameras(noisy, None), true, target)
+    unit = [align_centres(*(torch.linalg.inv(w2c_of[i])[:, :3, 3] for w2c_of in (noisy, true))).scale for i in (0, 1)]
+    apart = steered.w2c @ torch.linalg.inv(noisy[:, 2:3]), target @ torch.linalg.inv(true[:, 2:3])
     assert torch.allclose(apart[0][..., :3, :3], apart[1][..., :3, :3])
     assert torch.allclose(apart[0][..., :3, 3] * torch.stack(unit)[:, None, None], apart[1][..., :3, 3])
 
@@ -213,7 +213,7 @@ def test_steering_is_exact_for_moved_cameras_and_takes_its_unit_from_all_of_the_
     noisy[0, :, :3, :3] = torch.eye(3).double()
     again, known = steer(Cameras(noisy, None), true, target)
     assert known.tolist() == [False, True] and again.w2c.isfinite().all()
-    assert torch.equal(again.w2c[1], found.w2c[1])
+    assert torch.equal(again.w2c[1], steered.w2c[1])
 
 
 def test_controls_come_out_where_theory_puts_them(batch: list[Loaded], warped: Warped) -> None:
@@ -222,13 +222,13 @@ def test_controls_come_out_where_theory_puts_them(batch: list[Loaded], warped: W
     assert best["success"].mean >= 0.75
     key = f"{OBJECT_PSNR}|failed=baseline"
     for control, at_most in ((CopyContext, 0.5), (Static, 0.0), (ShuffledPoses, 0.5)):
-        found = summary(one, batch, control(OPTIONS, "cpu")).metrics
-        assert found["success"].mean <= at_most
-        assert found[key].mean < best[key].mean - 3
-    stood = summary(one, batch, NoMotion(OPTIONS, "cpu"))
-    assert stood.metrics["success"].mean == 0 and OBJECT_PSNR not in stood.metrics
-    assert stood.counts["not reconstructed, cameras without a similarity"] == OBJECTS
-    assert stood.metrics[key].mean == pytest.approx(stood.references["one colour"][key])
+        metrics = summary(one, batch, control(OPTIONS, "cpu")).metrics
+        assert metrics["success"].mean <= at_most
+        assert metrics[key].mean < best[key].mean - 3
+    no_motion = summary(one, batch, NoMotion(OPTIONS, "cpu"))
+    assert no_motion.metrics["success"].mean == 0 and OBJECT_PSNR not in no_motion.metrics
+    assert no_motion.counts["not reconstructed, cameras without a similarity"] == OBJECTS
+    assert no_motion.metrics[key].mean == pytest.approx(no_motion.references["one colour"][key])
 
 
 @pytest.mark.parametrize(("how", "reason"), [("refused", "refused"), ("nan", "renders not finite")])
@@ -237,51 +237,51 @@ def test_whoever_fails_where_it_is_hard_has_better_successes_and_a_worse_score(
 ) -> None:
     one = protocol()
     kept = warped.rows.sort_values(OBJECT_PSNR)["sample"].tolist()[-2:]
-    hard = torch.tensor([each.sample.id not in kept for each in batch])
+    hard = torch.tensor([loaded.sample.id not in kept for loaded in batch])
     honest = one.summarise(warped.rows, lambda sample: {}).metrics
     shown = torch.where(hard[:, None, None, None, None], torch.nan, warped.renders)
     picky = rows(one, batch, Shows(shown, how == "refused"))
     assert (picky["failure"] == reason).tolist() == hard.tolist()
-    found = one.summarise(picky, lambda sample: {}).metrics
-    assert found["success"].mean == 2 / OBJECTS
-    assert found[OBJECT_PSNR].mean > honest[OBJECT_PSNR].mean and found[OBJECT_PSNR].n == 2
+    metrics = one.summarise(picky, lambda sample: {}).metrics
+    assert metrics["success"].mean == 2 / OBJECTS
+    assert metrics[OBJECT_PSNR].mean > honest[OBJECT_PSNR].mean and metrics[OBJECT_PSNR].n == 2
     for name in (OBJECT_PSNR, "psnr"):
         expected = picky[name].where(picky["success"] == 1, picky[f"baseline.{name}"]).mean()
-        assert found[f"{name}|failed=baseline"].mean == pytest.approx(expected)
-        assert found[f"{name}|failed=baseline"].mean < honest[f"{name}|failed=baseline"].mean
+        assert metrics[f"{name}|failed=baseline"].mean == pytest.approx(expected)
+        assert metrics[f"{name}|failed=baseline"].mean < honest[f"{name}|failed=baseline"].mean
 
 
 def test_one_colour_is_no_reconstruction_and_scores_what_numpy_says(batch: list[Loaded]) -> None:
-    one, truth = protocol("protocol.success_margin_db=0.0"), Truth.of(batch)
-    found = rows(one, batch, Shows(truth.object_colour))
-    assert (found["success"] == 0).all() and set(found["failure"]) == {"no better than one colour"}
+    one, truth = protocol(success_margin_db=0.0), Truth.of(batch)
+    clip_rows = rows(one, batch, Shows(truth.object_colour))
+    assert (clip_rows["success"] == 0).all() and set(clip_rows["failure"]) == {"no better than one colour"}
     for i, loaded in enumerate(batch):
         frames, clip = loaded.frames[0], loaded.sample.clips[0]
         assert frames.depth is not None
-        seen, depth = frames.images.double().numpy(), frames.depth.numpy()
+        images, depth = frames.images.double().numpy(), frames.depth.numpy()
         context, target = list(clip.context_positions), list(clip.target_positions)
-        colour = np.moveaxis(seen[context], 1, -1)[np.isfinite(depth[context])].mean(0)
-        errors = [(np.moveaxis(seen[t], 0, -1)[np.isfinite(depth[t])] - colour) ** 2 for t in target]
-        expected = np.mean([-10 * np.log10(each.mean()) for each in errors])
-        assert found[OBJECT_PSNR][i] == pytest.approx(expected, abs=1e-4) == found[f"baseline.{OBJECT_PSNR}"][i]
-        blank = seen[context].mean((0, 2, 3))[:, None, None]
-        expected = np.mean([-10 * np.log10(((seen[t] - blank) ** 2).mean()) for t in target])
-        assert found["baseline.psnr"][i] == pytest.approx(expected, abs=1e-4)
-        assert found["baseline.psnr"][i] > found["psnr"][i]
+        colour = np.moveaxis(images[context], 1, -1)[np.isfinite(depth[context])].mean(0)
+        errors = [(np.moveaxis(images[t], 0, -1)[np.isfinite(depth[t])] - colour) ** 2 for t in target]
+        expected = np.mean([-10 * np.log10(error.mean()) for error in errors])
+        assert clip_rows[OBJECT_PSNR][i] == pytest.approx(expected, abs=1e-4) == clip_rows[f"baseline.{OBJECT_PSNR}"][i]
+        blank = images[context].mean((0, 2, 3))[:, None, None]
+        expected = np.mean([-10 * np.log10(((images[t] - blank) ** 2).mean()) for t in target])
+        assert clip_rows["baseline.psnr"][i] == pytest.approx(expected, abs=1e-4)
+        assert clip_rows["baseline.psnr"][i] > clip_rows["psnr"][i]
 
 
 def test_without_depth_every_pixel_is_the_objects(batch: list[Loaded]) -> None:
     one = protocol()
     one.dataset.provides = one.dataset.provides - {Need.DEPTH}
-    blind = [Loaded(each.sample, (replace(each.frames[0], depth=None),)) for each in batch]
-    found = rows(one, blind, Static(OPTIONS, "cpu"))
-    assert found[OBJECT_PSNR].to_numpy() == pytest.approx(found["psnr"].to_numpy())
-    assert found[f"baseline.{OBJECT_PSNR}"].to_numpy() == pytest.approx(found["baseline.psnr"].to_numpy())
-    assert one.summarise(found, lambda sample: {}).notes == (NO_DEPTH,)
+    blind = [Loaded(loaded.sample, (replace(loaded.frames[0], depth=None),)) for loaded in batch]
+    clip_rows = rows(one, blind, Static(OPTIONS, "cpu"))
+    assert clip_rows[OBJECT_PSNR].to_numpy() == pytest.approx(clip_rows["psnr"].to_numpy())
+    assert clip_rows[f"baseline.{OBJECT_PSNR}"].to_numpy() == pytest.approx(clip_rows["baseline.psnr"].to_numpy())
+    assert one.summarise(clip_rows, lambda sample: {}).notes == (NO_DEPTH,)
 
 
 def test_renders_of_a_failure_score_as_a_failure_again(batch: list[Loaded]) -> None:
-    one = protocol("protocol.success_margin_db=0.0")
+    one = protocol(success_margin_db=0.0)
     shown = one.predict(batch, NoMotion(OPTIONS, "cpu"))[RENDERS]
     assert shown.shape == (OBJECTS, TARGETS, 3, SIZE, SIZE)
     assert (rows(one, batch, Shows(shown))["success"] == 0).all()

@@ -18,19 +18,19 @@ from baselines.controls.constant_motion import Dolly, NoMotion
 from baselines.controls.copies import CopyContext
 from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.compose import compose_tree
-from evalkit.config.schema import parse
-from evalkit.data.dataset import SequenceInfo
-from evalkit.data.procedural.dataset import ProceduralDataset
-from evalkit.data.procedural.options import ProceduralOptions
+from evalkit.config.compose import compose_runs
+from evalkit.data.dataset import ClipShape, SequenceInfo
 from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
 from evalkit.pixels import Preprocess
 from evalkit.protocol import Loaded, Sample, Summary
+from evalkit.registry import Group, implementation
+from evalkit.registry import load as load_component
 from evalkit.run.store import table
 from evalkit.views import Cameras, Frames, Views
-from protocols.pose.protocol import Pose, PoseOptions
+from protocols.pose.options import PoseOptions
+from protocols.pose.protocol import Pose
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("pose", "pose@noposplat", "pose@vggt", "pose@erayzer")
@@ -41,6 +41,7 @@ class Planted:
     """A dataset of grey frames with cameras of our choice."""
 
     provides = frozenset(Need)
+    clip_shape = ClipShape(context=5, target=3, span=(24, 48))
 
     def __init__(self, cameras: Path3, scenes: int) -> None:
         self.w2c = {f"scene-{i}": cameras(i) for i in range(scenes)}
@@ -109,8 +110,8 @@ def dollying(direction: float) -> Path3:
 
 
 def protocol(*overrides: str, cameras: Path3 = wobbly, scenes: int = 5, seed: int = 0) -> Pose:
-    tree = compose_tree(["protocol.resolution=16", "protocol.profile=procedural", *overrides])
-    return Pose(parse(PoseOptions, tree["protocol"]), Planted(cameras, scenes), None, seed)
+    config = compose_runs(["protocol.resolution=16", *overrides])[0]
+    return Pose(config.protocol, Planted(cameras, scenes), None, seed)  # type: ignore[arg-type]
 
 
 def load(one: Pose) -> list[Loaded]:
@@ -279,13 +280,9 @@ def test_what_has_no_cameras_or_does_not_take_targets_is_refused_in_one_line() -
 
 
 def test_whoever_is_handed_the_cameras_is_an_upper_bound_and_in_no_ones_table() -> None:
-    tree = compose_tree(["protocol=pose", "protocol.resolution=16", "dataset.count=2"])
-    one = Pose(
-        parse(PoseOptions, tree["protocol"]),
-        ProceduralDataset(parse(ProceduralOptions, tree["dataset"]), "cpu"),
-        None,
-        0,
-    )
+    config = compose_runs(["protocol=pose", "protocol.resolution=16", "dataset.count=2"])[0]
+    worlds = implementation(load_component(Group.DATASET, "procedural"))(config.dataset, "cpu")
+    one = Pose(config.protocol, worlds, None, 0)  # type: ignore[arg-type]
     for method in (Warp(OPTIONS, "cpu"), ShuffledPoses(OPTIONS, "cpu")):
         assert one.target_pose(method.card) is TargetPose.GIVEN
         found = summary(one, method)
@@ -304,9 +301,16 @@ def test_a_published_list_gives_the_context(tmp_path: Path) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_arrays_of_a_sample_are_as_large_as_planned(version: str) -> None:
+    one, method = protocol(f"protocol={version}", scenes=1), Says(noisy)
+    batch = load(one)
+    (scored,) = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
+    assert sum(errors.nbytes for errors in scored.arrays.values()) == one.kept_bytes(batch[0].sample) > 0
+
+
 def test_a_dataset_without_cameras_has_no_pose_accuracy() -> None:
     blind = Planted(wobbly, 1)
     blind.provides = frozenset()  # type: ignore[misc]
-    options = parse(PoseOptions, compose_tree(["protocol=pose", "protocol.profile=procedural"])["protocol"])
     with pytest.raises(UserError, match="true cameras"):
-        Pose(options, blind, None, 0)
+        Pose(PoseOptions(), blind, None, 0)

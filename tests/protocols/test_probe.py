@@ -9,19 +9,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-import evalkit.config
 from baselines.controls.cards import ControlOptions
 from baselines.controls.copies import CopyTarget, Static
 from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
-from evalkit.config.schema import parse
-from evalkit.data.dataset import SequenceInfo
+from evalkit.config.compose import component_settings
+from evalkit.config.grammar import merged
+from evalkit.config.validation import parse
+from evalkit.data.dataset import ClipShape, SequenceInfo
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
@@ -29,6 +29,7 @@ from evalkit.method import Method, PoseCode
 from evalkit.oracles.oracle import ClipLocation, Estimate
 from evalkit.pixels import Preprocess
 from evalkit.protocol import Loaded, Sample, Summary
+from evalkit.registry import Group
 from evalkit.run.store import table
 from evalkit.views import Cameras, Frames, Views
 from protocols.probe.heads import rescaled
@@ -41,13 +42,14 @@ from protocols.probe.scene_split import split_scenes
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("probe", "probe@xfactor", "probe@rayzer")
 AUC = "auc_exact_signed@20"
-SMALL = {"resolution": 32, "context": 3, "target": 2, "clips": 2, "profile": "procedural"}
+SMALL = {"resolution": 32, "context": 3, "target": 2, "clips": 2}
 
 
 class Planted:
     """Grey frames along smooth random paths, as many as we like, each path in a unit of length of its own."""
 
     provides = frozenset({Need.CAMERAS})
+    clip_shape = ClipShape(span=(24, 48))
 
     def __init__(self, scenes: int) -> None:
         self.names = [f"scene-{i:02d}" for i in range(scenes)]
@@ -109,11 +111,8 @@ class Blind:
 
 
 def protocol(name: str = "probe", dataset: object = None, seed: int = 0, **changes: object) -> Probe:
-    folder = evalkit.config.__path__[0]
-    with open(f"{folder}/protocol/{name}.yaml", encoding="utf-8") as file:  # noqa: PTH123
-        tree = yaml.safe_load(file) | SMALL
-    training = tree["training"] | changes.pop("training", {})  # type: ignore[operator]
-    options = parse(ProbeOptions, tree | changes | {"training": training})
+    settings_of_version = component_settings(Group.PROTOCOL, name)
+    options = parse(ProbeOptions, merged(merged(settings_of_version, SMALL), changes))
     return Probe(options, dataset or Planted(30), Blind(), seed)  # type: ignore[arg-type]
 
 
@@ -126,15 +125,15 @@ def summary(one: Probe, method: Method, loaded: Sequence[Loaded], size: int = 4)
     rows, arrays = [], {}
     for batch in (loaded[i : i + size] for i in range(0, len(loaded), size)):
         scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
-        for each, outcome in zip(batch, scored, strict=True):
-            head = {"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok", "reason": ""}
+        for loaded, outcome in zip(batch, scored, strict=True):
+            head = {"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok", "reason": ""}
             rows.append(head | outcome.row)
-            arrays[each.sample.id] = outcome.arrays
+            arrays[loaded.sample.id] = outcome.arrays
     return one.summarise(table(rows), arrays.__getitem__)
 
 
-def of(found: Summary, *keys: str) -> float:
-    return found.metrics[".".join(keys)].mean
+def of(result: Summary, *keys: str) -> float:
+    return result.metrics[".".join(keys)].mean
 
 
 @pytest.fixture(scope="module")
@@ -145,16 +144,7 @@ def planted() -> Summary:
 
 @pytest.fixture(scope="module")
 def rooms() -> tuple[Probe, list[Loaded]]:
-    options = {
-        "world": "rooms",
-        "split": "test",
-        "count": 20,
-        "length": 97,
-        "motion": "path",
-        "seed": 0,
-        "profile": "procedural",
-    }
-    dataset = ProceduralDataset(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
+    dataset = ProceduralDataset(ProceduralOptions(count=20), "cpu")
     one = protocol(dataset=dataset, training={"steps": 120})
     return one, load(one)
 
@@ -189,9 +179,9 @@ def test_controls_stand_under_the_columns_of_the_latent(planted: Summary) -> Non
 
 
 def test_raw_pixels_of_rooms_lie_between_noise_and_the_truth(rooms: tuple[Probe, list[Loaded]]) -> None:
-    found = summary(rooms[0], Warp(OPTIONS, "cpu"), rooms[1])
-    assert of(found, "latent", "linear", AUC) > 0.97
-    noise, pixels, truth = (of(found, source, "mlp", "magnitude") for source in ("noise", "pixels", "latent"))
+    result = summary(rooms[0], Warp(OPTIONS, "cpu"), rooms[1])
+    assert of(result, "latent", "linear", AUC) > 0.97
+    noise, pixels, truth = (of(result, source, "mlp", "magnitude") for source in ("noise", "pixels", "latent"))
     assert noise + 0.05 < pixels < truth - 0.2
 
 
@@ -217,18 +207,18 @@ def test_batches_and_order_of_samples_change_no_bit() -> None:
 def test_distances_need_one_unit_unless_they_are_rescaled(planted: Summary) -> None:
     """A code knows its clip in the data's unit; RayZer's distances, as we read them, are in the clip's own."""
     one = protocol("probe@rayzer", Planted(24), training={"steps": 150})
-    found = summary(one, LinearMap(OPTIONS, "cpu"), load(one))
+    result = summary(one, LinearMap(OPTIONS, "cpu"), load(one))
     assert of(planted, "latent", "linear", "distance@0.1") > 0.97
-    assert of(found, "latent", "linear", "distance@0.1") < 0.9
-    assert of(found, "latent", "linear", "rotation@10") > 0.97
+    assert of(result, "latent", "linear", "distance@0.1") < 0.9
+    assert of(result, "latent", "linear", "rotation@10") > 0.97
 
 
 @pytest.mark.parametrize("name", VERSIONS)
 def test_each_version_prints_numbers_that_it_has(name: str) -> None:
     one = protocol(name, training={"steps": 5})
-    found = summary(one, LinearMap(OPTIONS, "cpu"), load(one))
-    assert all(column.key in found.metrics for column in one.columns if not column.key.startswith("cameras."))
-    assert not any(key.startswith("cameras.") for key in found.metrics)  # a latent has none
+    result = summary(one, LinearMap(OPTIONS, "cpu"), load(one))
+    assert all(column.key in result.metrics for column in one.columns if not column.key.startswith("cameras."))
+    assert not any(key.startswith("cameras.") for key in result.metrics)  # a latent has none
 
 
 def test_cameras_are_also_scored_as_they_are_whatever_their_unit() -> None:
@@ -247,18 +237,18 @@ def test_cameras_are_also_scored_as_they_are_whatever_their_unit() -> None:
             return PoseCode(cameras=Cameras(w2c, None))
 
     one = protocol("probe@rayzer", context=3, target=1, training={"steps": 5})
-    found = summary(one, FarAway(OPTIONS, "cpu"), load(one))
-    assert of(found, "cameras", "direct", "rotation@10") == pytest.approx(2 / 3)
-    assert of(found, "cameras", "direct", "rotation@20") == of(found, "cameras", "direct", "distance@0.1") == 1
-    assert of(found, "latent", "mlp", "distance@0.1") < 0.9
-    assert all(column.key in found.metrics for column in one.columns if "features" not in column.key)
+    result = summary(one, FarAway(OPTIONS, "cpu"), load(one))
+    assert of(result, "cameras", "direct", "rotation@10") == pytest.approx(2 / 3)
+    assert of(result, "cameras", "direct", "rotation@20") == of(result, "cameras", "direct", "distance@0.1") == 1
+    assert of(result, "latent", "mlp", "distance@0.1") < 0.9
+    assert all(column.key in result.metrics for column in one.columns if "features" not in column.key)
 
 
 def test_clips_that_the_oracle_cannot_read_are_counted_and_left_out() -> None:
     one = protocol(dataset=OnlyOracle(30), truth="oracle", training={"steps": 5})
-    found = summary(one, Static(OPTIONS, "cpu"), load(one), size=4)
-    assert found.counts == {"truth unknown": 30}
-    assert found.metrics[f"latent.mlp.{AUC}"].n < 12
+    result = summary(one, Static(OPTIONS, "cpu"), load(one), size=4)
+    assert result.counts == {"truth unknown": 30}
+    assert result.metrics[f"latent.mlp.{AUC}"].n < 12
 
 
 def test_no_cameras_and_too_few_scenes_are_said_in_one_line() -> None:
@@ -272,8 +262,8 @@ def test_no_cameras_and_too_few_scenes_are_said_in_one_line() -> None:
 
 def test_a_run_limited_to_too_few_scenes_says_so() -> None:
     one = protocol()
-    found = summary(one, Static(OPTIONS, "cpu"), load(one)[:3])
-    assert not found.metrics and found.notes == ("no probe: this run has 3 scenes; type limit=5 or more, better 50",)
+    result = summary(one, Static(OPTIONS, "cpu"), load(one)[:3])
+    assert not result.metrics and result.notes == ("no probe: this run has 3 scenes; type limit=5 or more, better 50",)
 
 
 def test_a_limited_run_has_a_scene_a_clip() -> None:
@@ -290,8 +280,8 @@ def test_codes_are_taken_from_all_views_and_must_be_finite() -> None:
             return PoseCode(latent=torch.full((len(views.images), 5, 2, 2), math.inf))
 
     one = protocol()
-    found = one.predict(load(one)[:2], Infinite())  # type: ignore[arg-type]
-    assert found["latent"].shape == (2, 5, 4) and found["latent"].isnan().all()
+    predictions = one.predict(load(one)[:2], Infinite())  # type: ignore[arg-type]
+    assert predictions["latent"].shape == (2, 5, 4) and predictions["latent"].isnan().all()
     assert one.target_pose(Infinite.card) is TargetPose.JOINT and one.target_pose(Warp.card) is TargetPose.GIVEN
 
 
@@ -299,9 +289,9 @@ def test_codes_are_taken_from_all_views_and_must_be_finite() -> None:
 @settings(max_examples=30, deadline=None)
 def test_the_projection_is_the_nearest_rotation(seed: int, spread: float) -> None:
     matrix = np.eye(3) + spread * np.random.default_rng(seed).standard_normal((3, 3))
-    found = nearest_rotation(torch.from_numpy(matrix)).numpy()
-    assert found == pytest.approx(Rotation.align_vectors(matrix.T, np.eye(3))[0].as_matrix(), abs=1e-6)
-    assert np.linalg.det(found) == pytest.approx(1)
+    rotation = nearest_rotation(torch.from_numpy(matrix)).numpy()
+    assert rotation == pytest.approx(Rotation.align_vectors(matrix.T, np.eye(3))[0].as_matrix(), abs=1e-6)
+    assert np.linalg.det(rotation) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -337,17 +327,17 @@ def test_hashing_keeps_inner_products_and_short_codes() -> None:
 def test_inputs_are_standardised_on_the_training_views_alone() -> None:
     inputs = torch.randn(4, 3, 2, generator=torch.Generator().manual_seed(0)) * 5 + 3
     inputs[:2, :, 1] = 7.0  # never varies in training
-    seen = torch.tensor([[True] * 3] * 2 + [[False] * 3] * 2)
-    found = standardised(inputs, seen)
-    assert found[:2, :, 0].mean() == pytest.approx(0, abs=1e-6) and (found[..., 1] == 0).all()
-    assert found[:2, :, 0].std(correction=0) == pytest.approx(1, abs=1e-5)
+    is_training = torch.tensor([[True] * 3] * 2 + [[False] * 3] * 2)
+    scaled = standardised(inputs, is_training)
+    assert scaled[:2, :, 0].mean() == pytest.approx(0, abs=1e-6) and (scaled[..., 1] == 0).all()
+    assert scaled[:2, :, 0].std(correction=0) == pytest.approx(1, abs=1e-5)
 
 
 def test_thumbnails_are_averages_less_those_of_the_reference() -> None:
     images = torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0))
-    found = thumbnails(images, 1, 8)
-    assert found.shape == (3, 192) and (found[1] == 0).all()
-    assert found[0, 0] == pytest.approx(float(images[0, 0, :4, :4].mean() - images[1, 0, :4, :4].mean()), abs=1e-6)
+    small = thumbnails(images, 1, 8)
+    assert small.shape == (3, 192) and (small[1] == 0).all()
+    assert small[0, 0] == pytest.approx(float(images[0, 0, :4, :4].mean() - images[1, 0, :4, :4].mean()), abs=1e-6)
 
 
 def test_only_a_signed_scale_explains_a_reversed_trajectory_away() -> None:

@@ -11,15 +11,16 @@ import pytest
 import torch
 
 from evalkit.card import Need
-from evalkit.config.schema import parse
+from evalkit.config.validation import parse
 from evalkit.data.dataset import Dataset, SequenceInfo
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
 from evalkit.geometry.projection import forward_splat
 from evalkit.pixels import Preprocess, Profile
-from evalkit.training.clip_batch import ClipBatch, drawn_roles
-from evalkit.training.frame_store import ClipOptions, FrameStore
+from evalkit.training.clip_batch import ClipBatch, draw_roles
+from evalkit.training.frame_store import FrameStore
+from evalkit.training.options import ClipSampling
 from evalkit.views import Cameras, Frames
 
 SIDE = 32
@@ -74,7 +75,7 @@ def pool(dataset: Dataset, folder: Path, cameras: bool = True, resolution: int =
 
 def drawn(source: FrameStore, views: int, reverse: float = 0, mirror: float = 0, batch: int = 8) -> ClipBatch:
     longest = source.frames.shape[1] - 1
-    options = ClipOptions(
+    options = ClipSampling(
         stride=1, shortest=longest, longest=(longest, longest), curriculum=0, reverse=reverse, mirror=mirror
     )
     return source.draw(batch, views, options.window(1, views), options, np.random.default_rng(0))
@@ -140,7 +141,7 @@ def test_cameras_that_are_not_there_are_missed_in_one_line(tmp_path: Path, promi
 
 
 def test_first_and_last_view_are_always_context() -> None:
-    context, target = drawn_roles(200, 7, 3, np.random.default_rng(0))
+    context, target = draw_roles(200, 7, 3, np.random.default_rng(0))
     assert (context[:, 0] == 0).all() and (context[:, -1] == 6).all()
     assert (context.diff(dim=1) > 0).all() and (target.diff(dim=1) > 0).all()
     assert torch.equal(torch.cat([context, target], 1).sort(1).values, torch.arange(7).expand(200, -1))

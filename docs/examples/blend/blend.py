@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from evalkit.card import Card, Need, PoseKind, TargetPose
@@ -17,7 +18,7 @@ class BlendOptions(ComponentOptions):
     """Its settings: `evalkit run baseline=blend baseline.sharpness=2`."""
 
     name: str = "blend"
-    sharpness: float = 1.0
+    sharpness: float = Field(1.0, description="How much the nearer of the two frames dominates.")
 
 
 class BlendScene(NamedTuple):
@@ -53,8 +54,7 @@ class Blend:
 
     def render(self, scene: BlendScene, poses: PoseCode) -> Tensor:
         """Weight the two nearest frames by the inverse of their distance in time."""
-        distance = (poses.latent - scene.times.mT).abs()  # [B, T, C]
-        near = distance.topk(2, dim=-1, largest=False)
+        near = (poses.latent - scene.times.mT).abs().topk(2, dim=-1, largest=False)  # of distances [B, T, C]
         weight = torch.softmax(-self.options.sharpness * near.values.clamp(min=1e-3).log(), dim=-1)
         pictures = take_views(scene.images, near.indices.flatten(1)).unflatten(1, near.indices.shape[1:])
         return (weight[..., None, None, None] * pictures).sum(dim=2)

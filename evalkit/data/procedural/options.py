@@ -37,6 +37,3 @@ class ProceduralOptions(ComponentOptions):
         ),
     ] = "path"
     seed: Annotated[int, Field(description="Random seed of the worlds.")] = 0
-    profile: Annotated[
-        str, Field(description="Name by which protocols choose view counts and window lengths for this dataset.")
-    ] = "procedural"

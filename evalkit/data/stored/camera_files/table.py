@@ -56,11 +56,12 @@ class CameraTable:
 
     def w2c(self, index: int) -> NDArray[np.float64]:
         """World-to-camera matrix [4, 4] of a frame."""
+        matrix: NDArray[np.float64] = self.matrices[index]
         if not self.inverted:
-            return self.matrices[index]
-        from evalkit.data.stored.tensors import inverse  # torch, not needed before frames are read
+            return matrix
+        from evalkit.data.stored.tensors import inverse  # imports torch, which is not needed before frames are read
 
-        return inverse(self.matrices[index])
+        return inverse(matrix)
 
     def intrinsics(self, index: int, width: int, height: int) -> NDArray[np.float64]:
         """Intrinsics [3, 3] float64 of a frame whose image is ``width`` x ``height``.
@@ -136,7 +137,8 @@ def _is_rigid(matrices: NDArray[np.float64]) -> NDArray[np.bool_]:
         orthonormal = np.abs(products - np.eye(3)).max((1, 2)) <= _RIGID_TOLERANCE
         affine = np.abs(matrices[:, 3] - np.eye(4)[3]).max(1) <= _RIGID_TOLERANCE
         right_handed = np.linalg.det(rotations) > 0
-    return orthonormal & affine & right_handed & np.isfinite(matrices).all((1, 2))
+    rigid: NDArray[np.bool_] = orthonormal & affine & right_handed & np.isfinite(matrices).all((1, 2))
+    return rigid
 
 
 def _checked_segments(name: str, segments: Sequence[tuple[int, int]] | None, count: int) -> tuple[tuple[int, int], ...]:
