@@ -14,7 +14,6 @@ from baselines.nn.rasteriser import DENSE, DILATION, rasterise
 from baselines.rayzer.network import RayZerNetwork
 from baselines.rayzer.objective import RayZerTrainee
 from evalkit.errors import UserError
-from evalkit.geometry.rotations import rotation_from_quaternion
 from evalkit.training.clip_batch import ClipBatch
 from tests.baselines.test_rayzer import moving, pans, tiny
 
