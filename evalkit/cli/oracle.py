@@ -38,7 +38,6 @@ def compare(
     from evalkit.errors import UserError
     from evalkit.oracles.calibration.compare import summary
     from evalkit.oracles.calibration.hook import calibration_of
-    from evalkit.oracles.calibration.plots import plot_comparison
     from evalkit.run.session import Session
 
     chosen = [grade.strip() for grade in grades.split(",")] if grades else list(GRADES)
@@ -51,11 +50,7 @@ def compare(
     rows = _compare(configs, chosen, Session(), resolve_device(configs[0].device).name)
     table = summary(rows, accuracies.titles)
     folder = Path(configs[0].out, "oracles", configs[0].dataset.name, "+".join(known))
-    folder.mkdir(parents=True, exist_ok=True)
-    rows.to_parquet(folder / "rows.parquet", index=False)
-    table.to_csv(folder / "summary.csv", index=False)
-    key, title = next(iter(accuracies.titles.items()))
-    plot_comparison(table, key, title, folder / "comparison.png")
+    _write_comparison(folder, rows, table, accuracies.titles)
     _print_comparison(table, accuracies.titles)
     console().print(f"{folder}", highlight=False)
 
@@ -113,6 +108,17 @@ def _clips(config: RunConfig, session: Session, device: str) -> list[Calibration
     return clips
 
 
+def _write_comparison(folder: Path, rows: pd.DataFrame, table: pd.DataFrame, titles: Mapping[str, str]) -> None:
+    """Write rows, summary and plot."""
+    from evalkit.oracles.calibration.plots import plot_comparison
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows.to_parquet(folder / "rows.parquet", index=False)
+    table.to_csv(folder / "summary.csv", index=False)
+    key, title = next(iter(titles.items()))
+    plot_comparison(table, key, title, folder / "comparison.png")
+
+
 def _print_comparison(comparison: pd.DataFrame, titles: Mapping[str, str]) -> None:
     from rich import box
     from rich.table import Table
@@ -166,11 +172,11 @@ def _rows_by_oracle(folder: Path, protocol: str) -> dict[str, pd.DataFrame]:
     from evalkit.errors import UserError
     from evalkit.run.find import find_runs
 
-    found = find_runs(folder)
-    for note in found.notes:
+    finished = find_runs(folder)
+    for note in finished.notes:
         console().print(f"note: {note}", highlight=False, soft_wrap=True)
     tables: dict[str, list[pd.DataFrame]] = {}
-    for run in found.runs:
+    for run in finished.runs:
         conditions = run.summary.conditions
         if conditions.protocol.partition("@")[0] == protocol and conditions.oracle and not run.outdated:
             rows = pd.read_parquet(run.path / "rows.parquet").assign(baseline=run.summary.baseline)
