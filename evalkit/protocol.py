@@ -27,7 +27,6 @@ Value = float | int | str | bool | list[str]
 Predictions: TypeAlias = "Mapping[str, Tensor]"  # what a method predicted, each [B, ...]; images under `RENDERS`
 Arrays: TypeAlias = "Callable[[str], Mapping[str, Tensor]]"  # the arrays kept of a sample, by its id
 RENDERS = "renders"  # [B, T, 3, H, W] in [0, 1]
-RENDERS_CARD = "renders.json"  # beside saved renders: which method made them, at which target poses
 
 
 @dataclass(frozen=True)

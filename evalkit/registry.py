@@ -141,7 +141,11 @@ def summary(group: Group, name: str) -> str:
     """Return the first sentence of a component's docstring, read from its source: nothing is imported."""
     if problem := clash(group, name):
         return f"({problem})"
-    found = entry(group, name)
+    return summary_of(entry(group, name))
+
+
+def summary_of(found: EntryPoint) -> str:
+    """Return the first sentence of the docstring of what an entry point names; nothing is imported."""
     file = module_file(found.module)
     if file is None:
         return f"(no module '{found.module}')"

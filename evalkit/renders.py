@@ -10,7 +10,8 @@ from pydantic import Field, ValidationError
 from evalkit.card import TargetPose
 from evalkit.config.options import Options
 from evalkit.errors import UserError
-from evalkit.protocol import RENDERS_CARD
+
+RENDERS_CARD = "renders.json"
 
 
 class RendersCard(Options):

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("evalkit", "protocols", "baselines", "leaderboards")
 # The house from the ground up: a module or folder of evalkit imports nothing that stands above it.
 FLOORS = (
-    {"errors", "files", "cache", "seeds", "digests", "modules", "threads", "console"},
+    {"errors", "files", "cache", "seeds", "digests", "modules", "threads", "console", "device"},
     {"card", "pixels", "views", "geometry", "stats"},
     {"config", "registry", "method", "protocol", "renders"},
     {"metrics", "data", "weights"},

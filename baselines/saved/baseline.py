@@ -12,8 +12,7 @@ from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.files import file_name
-from evalkit.protocol import RENDERS_CARD
-from evalkit.renders import RendersCard, read_renders_card
+from evalkit.renders import RENDERS_CARD, RendersCard, read_renders_card
 
 
 class SavedOptions(ComponentOptions):

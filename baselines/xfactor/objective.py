@@ -93,12 +93,16 @@ def encoded(network: XFactorNetwork, images: Tensor, segments: Tensor, joint: bo
 
 
 def pairwise(network: XFactorNetwork, images: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
-    """Poses [N, S, V, P] and features [N, S, V, 2 C] of each view, from the pair of it and view 0; see `encoded`."""
+    """Poses [N, S, V, P] and features [N, S, V, 2 C] of each view, from the pair of it and view 0; see `encoded`.
+
+    The pose of view 0 is exactly 0.
+    """
     count, views = images.shape[:2]
     pairs = torch.stack([images[:, :1].expand_as(images), images], dim=2).flatten(0, 1)  # [N V, 2, 3, H, W]
     poses, features = network.encoder(pairs, segments.repeat_interleave(views, dim=0))
     poses, features = (x[:, :, 1].unflatten(0, (count, views)).transpose(1, 2) for x in (poses, features))
-    return poses, features
+    is_other = torch.arange(views, device=images.device) > 0  # view 0 in both places of a pair: equal up to rounding
+    return poses * is_other[:, None], features
 
 
 def draw_order(

@@ -22,7 +22,7 @@ def list_() -> None:
     from rich.table import Table
 
     from evalkit.cache import cache_folder
-    from evalkit.cli.console import console
+    from evalkit.console import console
 
     table = Table("kind", "files", "MB", "what", "folder", box=None, pad_edge=False)
     for kind, purpose in KINDS.items():

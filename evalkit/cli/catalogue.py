@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from rich.table import Table
 from rich.text import Text
 
-from evalkit.cli.console import console
+from evalkit.console import console
 from evalkit.errors import UserError, did_you_mean
 from evalkit.registry import Group, names, summary, variants
 

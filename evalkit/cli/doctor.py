@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.table import Table
 
 from evalkit.cache import cache_folder
-from evalkit.cli.console import console
+from evalkit.console import console
+from evalkit.device import gpu_names
 from evalkit.oracles.networks.packages import INSTALL
-from evalkit.run.device import gpu_names
 
 # Package, what it is for, what to type when it is missing.
 PACKAGES = (

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import yaml
 
-from evalkit.cli.console import console
+from evalkit.console import console
 from evalkit.run.prepare import Job
 
 ROW_BYTES = 6_000  # a row, in its journal and in rows.parquet, and its share of the index

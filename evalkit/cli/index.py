@@ -183,13 +183,13 @@ def _table(title: str) -> Table:
 
 
 def _print(table: Table) -> None:
-    from evalkit.cli.console import console
+    from evalkit.console import console
 
     console().print(table, markup=False, highlight=False)
 
 
 def _line(text: str) -> None:
-    from evalkit.cli.console import console
+    from evalkit.console import console
 
     console().print(text, markup=False, highlight=False, soft_wrap=True)
 

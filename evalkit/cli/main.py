@@ -11,6 +11,7 @@ import typer
 from evalkit.cli.cache import cache_app
 from evalkit.cli.index import index_app
 from evalkit.cli.oracle import oracle_app
+from evalkit.cli.plugins import mount_commands
 from evalkit.cli.weights import weights_app
 from evalkit.errors import UserError
 
@@ -60,30 +61,21 @@ def train(overrides: Overrides = None) -> None:
 
 
 @app.command()
-def tps(
-    real: Annotated[Path, typer.Argument(help="Frames of the real clip: a folder or a video.")],
-    rendered: Annotated[Path, typer.Argument(help="Frames rendered at the poses of the real clip.")],
-    overrides: Overrides = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON, with the error of each pair of frames.")] = False,
-) -> None:
-    """True Pose Similarity of two clips: does an oracle see the same camera motion in both?"""
-    from evalkit.cli.clips import compare
-
-    compare(real, rendered, overrides or [], as_json=json)
-
-
-@app.command()
 def transfer(
     out: Annotated[Path, typer.Argument(help="The animation to write, a .gif.")],
     motion: Annotated[str, typer.Option(help="Clip A, whose camera moves: a folder, a video, a sequence's name.")],
     scene: Annotated[str, typer.Option(help="Clip B, in which it is to move.")],
     frames: Annotated[int, typer.Option(help="How many poses of A are rendered.", min=5)] = 15,
-    overrides: Overrides = None,
+    resolution: Annotated[int | None, typer.Option(help="Pixels; the method's own, or 256, without.", min=16)] = None,
+    preprocess: Annotated[str, typer.Option(help="How frames become squares; docs/data.md.")] = "pixelsplat",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="baseline=..., dataset=..., device=...")
+    ] = None,
 ) -> None:
     """Render the camera motion of one clip in the scene of another, with any baseline."""
-    from evalkit.cli.transfer import animate
+    from evalkit.cli.transfer import Request, animate
 
-    animate(motion, scene, out, frames, overrides or [])
+    animate(Request(motion, scene, out, frames, resolution, preprocess), overrides or [])
 
 
 @app.command()
@@ -142,6 +134,9 @@ def options(
 
         typer.echo(f"evalkit {__version__}")
         raise typer.Exit
+
+
+mount_commands(app)
 
 
 def main() -> None:

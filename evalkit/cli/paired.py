@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from evalkit.cli.console import console
 from evalkit.cli.tables import grouped, print_notes
+from evalkit.console import console
 from evalkit.errors import UserError
 from evalkit.run.find import FoundRun, find_runs
 from evalkit.run.records import ColumnRecord

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from evalkit.cli.console import console
 from evalkit.cli.paired import rows_of
 from evalkit.cli.tables import grouped, print_notes
+from evalkit.console import console
 from evalkit.files import write_atomically
 from evalkit.run.find import FoundRun, find_runs
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import typer
-from rich.progress import Progress, ProgressColumn, Task, TaskID
 from rich.text import Text
 
-from evalkit.cli.console import console, progress_bar
+from evalkit.cli.progress import Progress, Task
 from evalkit.cli.tables import print_tables
 from evalkit.config.compose import compose_runs, with_controls
+from evalkit.console import console
 from evalkit.errors import Unsupported, UserError
 from evalkit.run.find import FoundRun
 from evalkit.run.prepare import Job, prepare
@@ -51,12 +51,12 @@ def _execute_all(jobs: Sequence[Job], session: Session) -> list[tuple[Job, RunSu
         from evalkit.run.execute import execute, passes  # these import torch: a finished run is printed without
 
         try:
-            with progress_bar(_RateColumn()) as progress:
+            with Progress() as progress:
                 for group in passes(waiting):
                     tasks = [_task(progress, job) for job in group]
 
-                    def advance(index: int, count: int, tasks: Sequence[TaskID] = tasks) -> None:
-                        progress.advance(tasks[index], count)
+                    def advance(index: int, count: int, tasks: Sequence[Task] = tasks) -> None:
+                        tasks[index].advance(count)
 
                     for job, summary in zip(group, execute(group, session, advance), strict=True):
                         if summary is not None:
@@ -67,9 +67,9 @@ def _execute_all(jobs: Sequence[Job], session: Session) -> list[tuple[Job, RunSu
     return [(job, finished[id(job)]) for job in jobs if id(job) in finished]
 
 
-def _task(progress: Progress, job: Job) -> TaskID:
+def _task(progress: Progress, job: Job) -> Task:
     label = f"{job.planner.name} · {job.config.dataset.name} · {job.config.baseline.name}"
-    return progress.add_task(label, completed=job.known, total=sum(len(block) for block in job.blocks))
+    return progress.task(label, sum(len(block) for block in job.blocks), "samples", done=job.known)
 
 
 def _prepare_all(asked: Sequence[str], beside: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:
@@ -91,13 +91,3 @@ def _prepare_all(asked: Sequence[str], beside: Sequence[str], session: Session) 
     if not jobs:
         raise UserError(left_out[0])
     return jobs, left_out
-
-
-class _RateColumn(ProgressColumn):
-    """Samples a second, or seconds a sample."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        if not speed:
-            return Text("", style="dim")
-        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each", style="dim")

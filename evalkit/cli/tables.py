@@ -10,8 +10,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from evalkit.cli.console import console
 from evalkit.config.describe import plain
+from evalkit.console import console
 from evalkit.run.find import OUTDATED, FoundRun, find_runs
 from evalkit.run.records import ColumnRecord, Conditions, IntervalRecord, RunSummary
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from evalkit.cli.console import console
 from evalkit.cli.progress import Progress, Task
+from evalkit.console import console
 from evalkit.training.settings import TrainingConfig, compose_training
 
 if TYPE_CHECKING:

@@ -3,86 +3,127 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from evalkit.cli.console import console
 from evalkit.config.compose import compose_runs
-from evalkit.config.schema import RunConfig
+from evalkit.config.run import RunConfig
+from evalkit.console import console
 from evalkit.data.dataset import Dataset
 from evalkit.data.stored.folder import load_clip
-from evalkit.errors import SampleError, UserError
+from evalkit.device import resolve_device
+from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.method import Method
-from evalkit.pixels import Preprocess
-from evalkit.run.execute import Session, pick_device
+from evalkit.pixels import Preprocess, Profile
 from evalkit.run.pictures import CAPTION, picture
+from evalkit.run.session import Session
 from evalkit.views import Frames, Views
 
-CONTEXT, TARGETS = 5, 5  # views: of a scene; whose poses are estimated at once, as in protocol=tps
+CONTEXT, TARGETS = 5, 5  # views of a scene; views whose poses are estimated together
+WINDOW = 33  # frames of a dataset's sequence, from its first on
+RESOLUTION = 256  # pixels, where neither the method nor the user says another
 SIDE = 192  # pixels of a panel
-FRAMES_A_SECOND = 8
+FRAMES_PER_SECOND = 8
 TITLES = ("motion: {a}", "its motion here", "scene: {b}")
 
 
-def animate(motion: str, scene: str, out: Path, frames: int, overrides: Sequence[str]) -> None:
-    """Render ``frames`` poses of clip ``motion`` in ``scene`` and write a GIF: motion, transfer, scene's reference."""
-    if out.suffix.lower() != ".gif":
-        raise UserError(f"{out}: expected a name that ends in .gif")
-    named = [text for text in overrides if text.startswith("baseline=")] or ["baseline=xfactor"]
-    rest = [text for text in overrides if not text.startswith("baseline=")]
-    configs = compose_runs(["protocol=tps", "oracle=cameras", *named, *rest])
+@dataclass(frozen=True)
+class Request:
+    """What to animate: ``frames`` poses of clip ``motion`` in clip ``scene``, at ``resolution`` pixels, into ``out``.
+
+    ``resolution`` None is the method's own; ``preprocess`` says how frames become squares.
+    """
+
+    motion: str
+    scene: str
+    out: Path
+    frames: int
+    resolution: int | None
+    preprocess: str
+
+
+def animate(request: Request, overrides: Sequence[str]) -> None:
+    """Write a GIF of three panels: the clip that gives the motion, the transfer, a frame of the scene.
+
+    Raises UserError for a file name, a clip or a setting that does not fit.
+    """
+    if request.out.suffix.lower() != ".gif":
+        raise UserError(f"{request.out}: expected a name that ends in .gif")
+    config, session = _config(overrides), Session()
+    device = resolve_device(config.device).name
+    method = session.method(config.baseline, device)
+    preprocess = _preprocess(request, method)
+    dataset = session.dataset(config.dataset, device)
+    motion, scene = (clip_of(name, config, dataset, preprocess) for name in (request.motion, request.scene))
+    rendered = transferred(method, motion, scene, request.frames, torch.device(device))
+    moving, fixed = motion.take(spread(len(motion.numbers), request.frames)), reference_frame(scene)
+    panels = (moving.images, rendered.cpu(), fixed.images.expand_as(rendered))
+    titles = [title.format(a=Path(request.motion).name, b=Path(request.scene).name) for title in TITLES]
+    write_gif(request.out, panels, titles)
+    console().print(f"{request.out}", soft_wrap=True, highlight=False)
+
+
+def _config(overrides: Sequence[str]) -> RunConfig:
+    """Settings of the method, the dataset and the device; no protocol and no oracle has a part in a transfer."""
+    for text in overrides:
+        if text.startswith(("protocol", "oracle")):
+            raise UserError(f"{text}: evalkit transfer uses no protocol and no oracle; see --resolution, --preprocess")
+    named = any(text.startswith("baseline=") for text in overrides)
+    configs = compose_runs([*overrides] if named else ["baseline=xfactor", *overrides])
     if len(configs) != 1:
         raise UserError("evalkit transfer renders one clip with one baseline: no commas here")
-    config, session = configs[0], Session()
-    device = pick_device(config.device)
-    method = session.method(config.baseline, device)
-    dataset = session.dataset(config.dataset, device)
-    clips = [clip_of(name, config, dataset, method) for name in (motion, scene)]
-    rendered = transferred(method, clips[0], clips[1], frames, device)
-    moving, still = clips[0].take(spread(len(clips[0].numbers), frames)), reference_frame(clips[1])
-    columns = (moving.images, rendered.cpu(), still.images.expand_as(rendered))
-    titles = [title.format(a=Path(motion).name, b=Path(scene).name) for title in TITLES]
-    write_gif(out, columns, titles)
-    console().print(f"{out}", soft_wrap=True, highlight=False)
+    return configs[0]
 
 
-def clip_of(name: str, config: RunConfig, dataset: Dataset, method: Method) -> Frames:
-    """The frames of a folder, a video, or a sequence of the dataset: of that its first window, as long as tps takes."""
-    resolution = method.card.resolution or config.protocol.resolution  # type: ignore[attr-defined]
-    preprocess = Preprocess(resolution, config.protocol.preprocess)  # type: ignore[attr-defined]
+def _preprocess(request: Request, method: Method) -> Preprocess:
+    if request.preprocess not in list(Profile):
+        raise UserError(f"--preprocess {request.preprocess}: unknown{did_you_mean(request.preprocess, list(Profile))}")
+    own = method.card.resolution
+    if own is not None and request.resolution not in (None, own):
+        raise UserError(f"baseline '{method.card.name}' works at --resolution {own} only")
+    return Preprocess(own or request.resolution or RESOLUTION, Profile(request.preprocess))
+
+
+def clip_of(name: str, config: RunConfig, dataset: Dataset, preprocess: Preprocess) -> Frames:
+    """Read a folder, a video, or the first frames of a sequence of the dataset."""
     try:
         if Path(name).exists():
             return load_clip(Path(name), preprocess)
-        known = {sequence.name: sequence for sequence in dataset.sequences()}
-        if name not in known:
+        sequences = {sequence.name: sequence for sequence in dataset.sequences()}
+        if name not in sequences:
             raise UserError(f"{name}: no such file or folder, and no sequence of dataset={config.dataset.name}")
-        start, end = known[name].segments[0]
-        return dataset.frames(name, range(start, min(end, start + 33)), preprocess)
+        start, end = sequences[name].segments[0]
+        return dataset.frames(name, range(start, min(end, start + WINDOW)), preprocess)
     except SampleError as error:
         raise UserError(str(error)) from error
 
 
 def transferred(method: Method, motion: Frames, scene: Frames, frames: int, device: torch.device) -> Tensor:
-    """Renders [frames, 3, H, W] of ``scene`` at the poses of ``motion``, a few at a time beside the same context."""
-    count = len(motion.numbers)
+    """Render ``scene`` at ``frames`` poses of ``motion``: [frames, 3, H, W].
+
+    A few poses are encoded at a time, always with the same context of ``motion``.
+    """
     for clip in (motion, scene):
         if len(clip.numbers) < CONTEXT:
             raise UserError(f"a clip has {len(clip.numbers)} frames: expected {CONTEXT} or more")
-    around = scene.take(spread(len(scene.numbers), CONTEXT))
-    views = Views.of([around], ["transfer"], method.card.needs, device)
-    everything = torch.arange(CONTEXT, device=device)[None]
-    built = method.encode_scene(views, method.encode_poses(views, everything))
-    context, targets = spread(count, CONTEXT), spread(count, frames)
+    views = Views.of([scene.take(spread(len(scene.numbers), CONTEXT))], ["transfer"], method.card.needs, device)
+    all_views = torch.arange(CONTEXT, device=device)[None]
+    built = method.encode_scene(views, method.encode_poses(views, all_views))
+    context, targets = spread(len(motion.numbers), CONTEXT), spread(len(motion.numbers), frames)
     parts = []
     for start in range(0, frames, TARGETS):
         some = targets[max(min(start, frames - TARGETS), 0) : start + TARGETS]
         order = sorted([(n, 0) for n in context] + [(n, 1) for n in some])
-        seen = Views.of([motion.take([n for n, _ in order])], ["transfer"], method.card.needs, device)
-        at = [torch.tensor([[i for i, (_, kind) in enumerate(order) if kind == k]], device=device) for k in (0, 1)]
-        poses = method.encode_poses(seen, at[0]).take(at[1]).carried()
+        views = Views.of([motion.take([n for n, _ in order])], ["transfer"], method.card.needs, device)
+        positions = [
+            torch.tensor([[i for i, (_, kind) in enumerate(order) if kind == wanted]], device=device)
+            for wanted in (0, 1)
+        ]
+        poses = method.encode_poses(views, positions[0]).take(positions[1]).carried()
         new = min(frames - start, TARGETS)
         parts.append(method.render(built, poses)[0, -new:])
     return torch.cat(parts)
@@ -98,18 +139,19 @@ def reference_frame(clip: Frames) -> Frames:
     return clip.take([spread(len(clip.numbers), CONTEXT)[CONTEXT // 2]])
 
 
-def write_gif(out: Path, columns: Sequence[Tensor], titles: Sequence[str]) -> None:
-    """Write panels [T, 3, H, W] side by side, there and back."""
-    pages = [_page([column[t] for column in columns], titles) for t in range(len(columns[0]))]
-    pages += pages[-2:0:-1]
+def write_gif(out: Path, panels: Sequence[Tensor], titles: Sequence[str]) -> None:
+    """Write panels [T, 3, H, W] side by side, played forwards and then backwards."""
+    images = [_image([panel[t] for panel in panels], titles) for t in range(len(panels[0]))]
+    images += images[-2:0:-1]
     out.parent.mkdir(parents=True, exist_ok=True)
-    pages[0].save(out, save_all=True, append_images=pages[1:], duration=1000 // FRAMES_A_SECOND, loop=0)
+    images[0].save(out, save_all=True, append_images=images[1:], duration=1000 // FRAMES_PER_SECOND, loop=0)
 
 
-def _page(panels: Sequence[Tensor], titles: Sequence[str]) -> Image.Image:
-    page = Image.new("RGB", (SIDE * len(panels), SIDE + CAPTION), "white")
-    draw = ImageDraw.Draw(page)
+def _image(panels: Sequence[Tensor], titles: Sequence[str]) -> Image.Image:
+    """One frame of the animation: panels [3, H, W] with their titles."""
+    image = Image.new("RGB", (SIDE * len(panels), SIDE + CAPTION), "white")
+    draw = ImageDraw.Draw(image)
     for i, (panel, title) in enumerate(zip(panels, titles, strict=True)):
-        page.paste(picture(panel[None]).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (SIDE * i, CAPTION))
+        image.paste(picture(panel[None]).resize((SIDE, SIDE), Image.Resampling.BICUBIC), (SIDE * i, CAPTION))
         draw.text((SIDE * i + 4, 2), title, fill="black")
-    return page
+    return image

@@ -107,7 +107,7 @@ def _verdict(name: str, path: Path | None, problem: str | None) -> str:
 def _pull(weights: Weights) -> Path:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from evalkit.cli.console import console
+    from evalkit.console import console
     from evalkit.weights.download import pull as download
     from evalkit.weights.store import download_folder
 
@@ -118,12 +118,12 @@ def _pull(weights: Weights) -> Path:
 
 
 def _print(table: object) -> None:
-    from evalkit.cli.console import console
+    from evalkit.console import console
 
     console().print(table)
 
 
 def _line(text: str) -> None:
-    from evalkit.cli.console import console
+    from evalkit.console import console
 
     console().print(text, markup=False, highlight=False, soft_wrap=True)

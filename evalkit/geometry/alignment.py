@@ -60,7 +60,7 @@ def align_centres(source: Tensor, target: Tensor) -> Similarity:
     _refuse_degenerate(target_offsets, target_mean, "target")
     left, singular, right_t = torch.linalg.svd(target_offsets.mT @ source_offsets)  # eq. 38, up to 1/N
     if not (singular[..., 1] > _MIN_SPREAD**2 * singular[..., 0]).all():
-        raise DegenerateAlignment("the camera centres of source and target are not correlated")
+        raise DegenerateAlignment("the camera centres of source and target have nothing to do with each other")
     signs = torch.ones_like(singular)
     signs[..., 2] = torch.linalg.det(left @ right_t).sign()
     rotation = left @ (signs[..., None] * right_t)  # eq. 40
@@ -76,4 +76,4 @@ def _refuse_degenerate(offsets: Tensor, mean: Tensor, which: str) -> None:
     if not (spread[..., 0] > 1e-12 * mean.norm(dim=-1)).all():
         raise DegenerateAlignment(f"the {which} camera centres coincide")
     if not (spread[..., 1] > _MIN_SPREAD * spread[..., 0]).all():
-        raise DegenerateAlignment(f"the {which} camera centres lie on a line: the rotation about it is not determined")
+        raise DegenerateAlignment(f"the {which} camera centres lie on a line: no rotation about it is better")

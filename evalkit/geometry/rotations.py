@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from evalkit.geometry.quaternions import rotation_entries
+
 _SMALL = 1e-3  # radians; below, series replace quotients that cancel (their next term is < 1e-14)
 
 
@@ -55,12 +57,7 @@ def rotation_from_quaternion(quaternion: Tensor) -> Tensor:
     >>> rotation_from_quaternion(torch.tensor([2.0, 0, 0, 0])).tolist()
     [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
     """
-    w, x, y, z = normalize(quaternion, dim=-1).unbind(-1)
-    rows = (
-        (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
-        (2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)),
-        (2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)),
-    )
+    rows = rotation_entries(*normalize(quaternion, dim=-1).unbind(-1))
     return torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
 
 

@@ -1,4 +1,4 @@
-"""What frames are compared by, to say which scene a render shows. Imports no torch."""
+"""The features that scene identity can be computed from (`evalkit.metrics.identity`). Imports no torch."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from enum import StrEnum
 
 
 class Feature(StrEnum):
-    """What frames are compared by."""
+    """Features by which frames are compared."""
 
-    HISTOGRAM = "histogram"  # colours and directions of edges: no weights
+    HISTOGRAM = "histogram"  # of colours and of directions of edges; needs no weights
     INCEPTION = "inception"  # the network of FID
 
 

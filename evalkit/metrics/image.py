@@ -102,7 +102,7 @@ def levels(images: Tensor, rounding: Rounding) -> Tensor:
     """Return the 8-bit levels, whole numbers 0 to 255 as floats, of images in [0, 1] of any shape; NaN stays NaN.
 
     ``floor`` and ``round`` as in `quantised`; ``half_even`` as ``torch.round`` and numpy, which differ from ``round``
-    where a value lies exactly between two levels.
+    where a value is exactly between two levels.
     """
     scaled = 255 * _wide(images).clamp(0, 1)
     return scaled.round() if rounding == "half_even" else (scaled + _ADDED_BEFORE_FLOOR[rounding]).floor()

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from evalkit.cache import cache_folder
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
 from evalkit.oracles.frames import TRANSIENT, clips_to_uint8
-from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle
+from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle, reads_pixels
 from evalkit.views import Cameras
 
 Answer = tuple[Tensor, str]  # w2c [V, 4, 4], and why there are no cameras, if so
@@ -92,6 +93,11 @@ class CachedOracle:
         rows = [] if reason else w2c.tolist()
         entry = {"reason": reason, "w2c": rows, "sha256": checksum_of(rows, reason)}
         write_atomically(self._path(key), json.dumps(entry).encode(), writer=str(os.getpid()))
+
+
+def cached(oracle: Oracle) -> Oracle:
+    """Return an oracle that keeps its answers in the cache folder; ``oracle`` itself where it reads no pixels."""
+    return CachedOracle(oracle, cache_folder() / "oracles") if reads_pixels(oracle) else oracle
 
 
 def clip_key(clip: Tensor, identity: str) -> str:

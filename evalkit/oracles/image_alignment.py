@@ -67,9 +67,7 @@ class AlignmentEstimator(AlignmentOracle):
         """
         clips = clips_to_uint8(images)
         if locations is None:
-            raise UserError(
-                "oracle=alignment looks for frames in a known world: expected protocol=tps dataset=procedural"
-            )
+            raise UserError("oracle=alignment looks for frames in a known world: expected dataset=procedural")
         answers = map_on_threads(self._estimate_clip, zip(clips, locations, strict=True))
         return Estimate(
             torch.stack([w2c for w2c, _ in answers])

@@ -17,7 +17,7 @@ from evalkit.run.records import Row
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from evalkit.card import Card
+    from evalkit.card import Card, TargetPose
 
 Advance = Callable[[int, int], None]  # told of progress: the task's position, and samples that are done
 
@@ -49,7 +49,7 @@ class Sink(Protocol):
         """Take a render [T, 3, H, W]."""
         ...
 
-    def save_renders_card(self, card: Card, target_pose: str) -> None:
+    def save_renders_card(self, card: Card, target_pose: TargetPose) -> None:
         """Take what is said beside the renders."""
         ...
 

@@ -12,11 +12,11 @@ from typing import Any
 
 from evalkit import __version__
 from evalkit.config.options import ComponentOptions, Options
+from evalkit.device import Device
 from evalkit.digests import content_digest
 from evalkit.errors import UserError
 from evalkit.modules import import_closure
 from evalkit.registry import OURS, Group, entry, load
-from evalkit.run.device import Device
 
 OUR_PACKAGES = frozenset({"evalkit", "protocols", "baselines"})
 CORE = ("evalkit.run.local", "evalkit.run.execute")  # what computes rows and summaries, whatever is scored

@@ -65,7 +65,7 @@ class Pass:
             for task, method in zip(self.tasks, self.methods, strict=True):
                 claims.enter_context(task.sink.claim())
                 if task.config.save_renders:
-                    task.sink.save_renders_card(method.card, self.protocol.target_pose(method.card).value)
+                    task.sink.save_renders_card(method.card, self.protocol.target_pose(method.card))
             known = [task.sink.rows().keys() for task in self.tasks]
             work = self._work()
             for (block, _), prepared in zip(work, self._ahead(work), strict=True):

@@ -11,11 +11,11 @@ from typing import Any
 from evalkit.card import Card, TargetPose
 from evalkit.config.run import RunConfig
 from evalkit.data.dataset import Catalogue
+from evalkit.device import Device, resolve_device
 from evalkit.digests import digest_of
 from evalkit.errors import Unsupported, UserError
 from evalkit.protocol import Planner, Sample
 from evalkit.registry import OURS, Group, entry, load, package_of
-from evalkit.run.device import Device, resolve_device
 from evalkit.run.identity import code_of, content_of, environment, settings_without_paths
 from evalkit.run.plan import RunPlan, make_plan
 from evalkit.run.records import SCHEMA, Conditions, Manifest, RunSummary

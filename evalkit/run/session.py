@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cache import cache_folder
 from evalkit.card import Card
 from evalkit.config.options import ComponentOptions
 from evalkit.config.run import RunConfig
@@ -52,10 +51,9 @@ class Session:
 
     def oracle(self, options: ComponentOptions, device: str) -> Oracle:
         """Return an oracle that answers; those that read pixels answer through the cache."""
-        from evalkit.oracles.cache import CachedOracle
+        from evalkit.oracles.cache import cached
 
-        oracle: Oracle = self._once(implementation(load(Group.ORACLE, options.name)), options, device)
-        return CachedOracle(oracle, cache_folder() / "oracles") if getattr(oracle, "reads_pixels", True) else oracle
+        return cached(self._once(implementation(load(Group.ORACLE, options.name)), options, device))
 
     def planner(self, config: RunConfig, device: str) -> Planner:
         """Return the half of a protocol that plans."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from evalkit.card import Card
+from evalkit.card import Card, TargetPose
 from evalkit.digests import content_digest
 from evalkit.errors import UserError
 from evalkit.files import file_name, write_atomically
-from evalkit.protocol import RENDERS_CARD
+from evalkit.renders import RENDERS_CARD, RendersCard
 from evalkit.run.records import DamagedRecord, Manifest, Row, RunSummary, read_record, read_row, row_line
 
 if TYPE_CHECKING:
@@ -123,10 +123,10 @@ class RunFolder:
         """Whether a sample's render is on disk."""
         return (self.path / "renders" / f"{file_name(sample_id)}.safetensors").exists()
 
-    def save_renders_card(self, card: Card, target_pose: str) -> None:
+    def save_renders_card(self, card: Card, target_pose: TargetPose) -> None:
         """Say beside the renders what made them, for whoever scores them later."""
-        said = {"baseline": card.name, "target_pose": target_pose, "score_region": card.score_region}
-        self._write(f"renders/{RENDERS_CARD}", (json.dumps(said, indent=2) + "\n").encode())
+        said = RendersCard(baseline=card.name, target_pose=target_pose, score_region=card.score_region)
+        self._write(f"renders/{RENDERS_CARD}", (said.model_dump_json(indent=2) + "\n").encode())
 
     def save_picture(self, sample_id: str, png: bytes) -> None:
         """Keep a picture of a sample."""

@@ -23,7 +23,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a file holds: weights by name, the settings of the model, how it was trained, and the file's SHA-256."""
+    """Content of a file: weights by name, settings of the model, how it was trained, and the file's SHA-256."""
 
     weights: Mapping[str, Tensor]
     model: Mapping[str, Any]
@@ -39,20 +39,29 @@ def write_model(
     training: Mapping[str, Any],
     kind: torch.dtype = torch.float16,
 ) -> None:
-    """Write the parameters and persistent buffers of ``network`` as ``kind``, half precision, with what they mean."""
+    """Write the parameters and persistent buffers of a network, with the settings that it was built from.
+
+    Args:
+        file: where to write.
+        network: the network.
+        baseline: name of the baseline that can read the file.
+        model: settings that the network was built from.
+        training: how it was trained, such as ``trained_on`` and ``licence``.
+        kind: type of the numbers in the file.
+    """
     state = {k: v.detach().to("cpu", kind).contiguous() for k, v in network.state_dict().items()}
     header = {"baseline": baseline, "model": model.model_dump(mode="json"), "training": dict(training)}
-    write_atomically(file, save(state, {FORMAT: json.dumps(header)}))  # one entry: several come in random order
+    write_atomically(file, save(state, {FORMAT: json.dumps(header)}))  # one entry: the order of several is random
 
 
 def read_model(file: Path, baseline: str) -> ModelFile:
-    """Read what `write_model` wrote for this baseline. Raises UserError for anything else."""
+    """Read a file that `write_model` wrote for this baseline. Raises UserError for any other file."""
     header = read_header(file, baseline)
     return ModelFile(_tensors(file), header.model, header.training, header.digest)
 
 
 def load_network(header: ModelHeader, network: Network) -> Network:
-    """Fill a network, built from the settings in ``header``, with the weights of its file, and return it.
+    """Load the weights of a file into a network that was built from the settings in its header; return the network.
 
     Raises UserError where a name or a shape does not fit.
     """
@@ -69,7 +78,7 @@ def _tensors(file: Path) -> dict[str, Tensor]:
 
 
 def longest_part(name: str, parts: Iterable[str]) -> str:
-    """Of ``parts``, each a name up to some dot, the longest that ``name`` begins with.
+    """Return the longest of ``parts`` that is ``name`` or its beginning up to a dot.
 
     >>> longest_part("layers.0.norm", ["layers", "layers.0"])
     'layers.0'
@@ -78,14 +87,18 @@ def longest_part(name: str, parts: Iterable[str]) -> str:
 
 
 def load_exactly(network: nn.Module, weights: Mapping[str, Tensor], source: str) -> None:
-    """Fill ``network``; every name and shape must fit. Raises UserError naming the first that does not."""
-    own = network.state_dict()
-    for name in sorted({*own, *weights}):
+    """Load ``weights`` into ``network``; all names and shapes must fit. Raises UserError for the first that does not.
+
+    ``source`` is named in the message.
+    """
+    expected = network.state_dict()
+    for name in sorted({*expected, *weights}):
         if name not in weights:
             raise UserError(f"{source}: '{name}' is missing")
-        if name not in own:
+        if name not in expected:
             raise UserError(f"{source}: '{name}' has no place in this model")
-        if own[name].shape != weights[name].shape:
-            raise UserError(f"{source}: '{name}' is {list(weights[name].shape)}, expected {list(own[name].shape)}")
+        if expected[name].shape != weights[name].shape:
+            shapes = f"{list(weights[name].shape)}, expected {list(expected[name].shape)}"
+            raise UserError(f"{source}: '{name}' is {shapes}")
     with torch.no_grad():
         network.load_state_dict({name: value.float() for name, value in weights.items()}, strict=True)

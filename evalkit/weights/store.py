@@ -96,19 +96,19 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def flaw(path: Path, sha256: str) -> str | None:
-    """What is wrong with a file: a web page in its place, or another digest; None if it is the one meant."""
-    found = file_digest(path)
-    if found == sha256:
+    """Describe what is wrong with a file: it is a web page, or its digest differs; None if nothing is."""
+    actual = file_digest(path)
+    if actual == sha256:
         return None
     with path.open("rb") as file:
         start = file.read(256)
     if start.lstrip().lower().startswith(_HTML):
         return "is a web page saved under that name"
-    return f"has SHA-256 {found[:12]}…, expected {sha256[:12]}… ({path.stat().st_size:,} bytes)"
+    return f"has SHA-256 {actual[:12]}…, expected {sha256[:12]}… ({path.stat().st_size:,} bytes)"
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, computed once a process as long as its size and time of change stay."""
+    """Return the SHA-256 of a file; it is computed again only when the size or the time of the file changes."""
     status = path.stat()
     return _digest(path, status.st_size, status.st_mtime_ns)
 

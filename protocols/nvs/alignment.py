@@ -77,13 +77,6 @@ def align_free(render: Render, start: PoseCode, target: Tensor, options: AlignOp
     return images.detach(), w2c.detach()
 
 
-def rotation_residual(w2c: Tensor) -> Tensor:
-    """How far the upper left R of w2c [..., 4, 4] is from a rotation: the Frobenius norm of R'R - I, [...]."""
-    rotation = w2c[..., :3, :3].double()
-    excess = rotation.mT @ rotation - torch.eye(3, dtype=torch.float64, device=w2c.device)
-    return excess.square().sum((-2, -1)).sqrt()
-
-
 def _cameras(start: PoseCode) -> Cameras:
     if start.cameras is None:
         raise Unsupported("target poses can be aligned only where they are cameras, and this method's are latent")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from evalkit.card import TargetPose
 from evalkit.data.dataset import Dataset
+from evalkit.geometry.rotations import rotation_residual
 from evalkit.index.entries import IndexEntry
 from evalkit.index.slices import Bucket, bucket_of, duplicate_targets
 from evalkit.method import Method
@@ -20,7 +21,7 @@ from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Sample, Scored, Summary, Value
 from evalkit.stats.bootstrap import Interval
-from protocols.nvs.alignment import align_free, align_se3, rotation_residual
+from protocols.nvs.alignment import align_free, align_se3
 from protocols.nvs.options import NvsOptions
 from protocols.nvs.plan import DEDUP, NvsPlan
 from protocols.shared.summaries import image_intervals, scored_rows, slices_of
@@ -142,5 +143,5 @@ def _residuals(predictions: Predictions) -> list[dict[str, Value]]:
     """For each sample, how far aligned matrices are from rotations; nothing where poses are not aligned."""
     if ALIGNED_W2C not in predictions:
         return [{} for _ in predictions[RENDERS]]
-    residual = rotation_residual(predictions[ALIGNED_W2C]).cpu()
+    residual = rotation_residual(predictions[ALIGNED_W2C][..., :3, :3]).cpu()
     return [{RESIDUAL: float(values.mean())} for values in residual]

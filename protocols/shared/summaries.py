@@ -12,18 +12,6 @@ from torch import Tensor
 
 from evalkit.metrics.named import MIN_MSE, is_pooled
 from evalkit.stats.bootstrap import Interval, mean_interval
-from protocols.shared.columns import image_columns
-from protocols.shared.sources import first_supported
-
-__all__ = [
-    "first_supported",
-    "image_columns",
-    "image_intervals",
-    "intervals",
-    "positions_of",
-    "scored_rows",
-    "slices_of",
-]
 
 
 def positions_of(positions: Sequence[Sequence[int]], device: torch.device) -> Tensor:

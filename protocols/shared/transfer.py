@@ -13,9 +13,6 @@ from evalkit.method import Method, reference_of
 from evalkit.protocol import Clip, Loaded
 from evalkit.views import Frames, Views
 from protocols.shared.summaries import positions_of
-from protocols.shared.transfer_plan import TransferOptions, TransferPlanner
-
-__all__ = ["Pair", "TransferOptions", "TransferPlanner", "render_transfer"]
 
 
 class Pair(NamedTuple):

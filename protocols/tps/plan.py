@@ -12,6 +12,7 @@ from evalkit.pixels import Preprocess
 from evalkit.protocol import Sample
 from protocols.shared.sources import first_supported
 from protocols.shared.transfer_plan import TransferPlanner
+from protocols.tps.calibration import TpsCalibration
 from protocols.tps.columns import columns_of
 from protocols.tps.options import TpsOptions
 
@@ -22,6 +23,7 @@ class TpsPlan:
     Options = TpsOptions
     implementation = "protocols.tps.protocol:Tps"
     name, uses_oracle = "tps", True
+    calibration = TpsCalibration()
 
     def __init__(self, options: TpsOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         if oracle is None:

@@ -87,7 +87,7 @@ def loaded(folder: Path, model: RayZerModel) -> RayZer:
     return RayZer(RayZerOptions(name="rayzer", weights=str(file)), "cpu")
 
 
-def seen(method: Method, images: Tensor, context: Tensor, target: Tensor) -> Tensor:
+def rendered(method: Method, images: Tensor, context: Tensor, target: Tensor) -> Tensor:
     views = Views(images, tuple("abcdef"[: len(images)]))
     poses = method.encode_poses(views, context)
     return method.render(method.encode_scene(views.take(context), poses.take(context)), poses.take(target))
@@ -98,7 +98,7 @@ def test_sizes_are_those_of_the_paper_and_of_the_release(layers: int, millions: 
     paper = {"resolution": 256, "patch": 16, "width": 768, "heads": 12, "camera_layers": 8, "scene_tokens": 3072}
     with torch.device("meta"):
         network = RayZerNetwork(tiny(**paper, scene_layers=layers, decoder_layers=layers, splits=[[16, 8]]))
-    assert sum(each.numel() for each in network.parameters()) == pytest.approx(millions * 1e6, rel=0.005)
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(millions * 1e6, rel=0.005)
 
 
 def test_six_numbers_become_columns_of_rotations() -> None:
@@ -134,11 +134,11 @@ def test_target_pixels_reach_renders_through_poses_only(monkeypatch: pytest.Monk
     images = clips()
     changed = images.scatter(1, TARGET[:, :, None, None, None].expand(-1, -1, 3, 16, 16), clips(views=3, seed=1))
     with torch.no_grad():
-        before, after = (reconstructed(network, each, CONTEXT, TARGET) for each in (images, changed))
+        before, after = (reconstructed(network, views, CONTEXT, TARGET) for views in (images, changed))
         poses = network.encode_poses(network.embed(images, torch.arange(7)[None]))
         monkeypatch.setattr(network, "encode_poses", lambda tokens, scene=None: poses)
-        held = reconstructed(network, changed, CONTEXT, TARGET)
-    assert torch.equal(held, before)
+        with_old_poses = reconstructed(network, changed, CONTEXT, TARGET)
+    assert torch.equal(with_old_poses, before)
     assert (after - before).abs().max() > 1e-3
 
 
@@ -150,11 +150,11 @@ def test_every_ablation_is_evaluated_as_it_is_trained(tmp_path: Path, pose: str,
     method, images = loaded(tmp_path, model), clips()
     with torch.no_grad():
         trained = reconstructed(method.network, images, CONTEXT, TARGET)
-    assert torch.allclose(seen(method, images, CONTEXT, TARGET), trained, atol=1e-5)
+    assert torch.allclose(rendered(method, images, CONTEXT, TARGET), trained, atol=1e-5)
     trainee = moving(model)
     numbers = trainee(ClipBatch(images), np.random.default_rng(0), 0.0)
     numbers["loss"].backward()
-    assert all(each.grad is not None and each.grad.isfinite().all() for each in trainee.parameters())
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in trainee.parameters())
     assert method.card.pose is (PoseKind.LATENT if pose == "latent" else PoseKind.SE3)
     assert isinstance(method, Method)
 
@@ -177,15 +177,17 @@ def test_poses_that_come_without_their_clip_belong_to_one_that_is_the_context_al
     views = Views(images, ("a", "b"))
     poses = method.encode_poses(views, torch.arange(4).expand(2, -1))  # reference and canonical view are both 2
     plain = PoseCode(cameras=poses.cameras)
-    tokens, same = (method.encode_scene(views, each).tokens for each in (poses, plain))
+    tokens, same = (method.encode_scene(views, code).tokens for code in (poses, plain))
     assert torch.allclose(tokens, same, atol=1e-6)
 
 
 def test_samples_do_not_depend_on_each_other(tmp_path: Path) -> None:
     method, images = loaded(tmp_path, tiny()), clips()
-    together = seen(method, images, CONTEXT, TARGET)
-    assert torch.allclose(seen(method, images.flip(0), CONTEXT.flip(0), TARGET.flip(0)).flip(0), together, atol=1e-6)
-    assert torch.allclose(seen(method, images[:1], CONTEXT[:1], TARGET[:1]), together[:1], atol=1e-6)
+    together = rendered(method, images, CONTEXT, TARGET)
+    assert torch.allclose(
+        rendered(method, images.flip(0), CONTEXT.flip(0), TARGET.flip(0)).flip(0), together, atol=1e-6
+    )
+    assert torch.allclose(rendered(method, images[:1], CONTEXT[:1], TARGET[:1]), together[:1], atol=1e-6)
 
 
 def test_numbers_of_views_that_were_not_trained_with_are_refused(tmp_path: Path) -> None:
@@ -221,7 +223,7 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
     with torch.no_grad():
         expected = reconstructed(trainee.network, batch, CONTEXT, TARGET)
     assert torch.equal(method.network.initial_scene, trainee.network.initial_scene)
-    assert torch.allclose(seen(method, batch, CONTEXT, TARGET), expected, atol=1e-5)
+    assert torch.allclose(rendered(method, batch, CONTEXT, TARGET), expected, atol=1e-5)
 
 
 def test_a_crop_is_what_a_turned_camera_sees() -> None:
@@ -252,9 +254,9 @@ def test_the_first_lessons_are_of_cameras_alone_then_of_all_but_cameras() -> Non
         numbers = trainee(batch, np.random.default_rng(0), progress)
         numbers["loss"].backward()
         assert bool(numbers["psnr"].isnan()) == (progress < 0.3) == bool(numbers["rotation_error_deg"].isfinite())
-        gradients = {name: each.grad for name, each in trainee.network.named_parameters()}
-        assert all(each is not None for each in gradients.values())
-        return {name.split(".")[0] for name, each in gradients.items() if each is not None and each.any()}
+        gradients = {name: weight.grad for name, weight in trainee.network.named_parameters()}
+        assert all(gradient is not None for gradient in gradients.values())
+        return {name.split(".")[0] for name, gradient in gradients.items() if gradient is not None and gradient.any()}
 
     cameras, scenes = {"camera_head", "camera_layers", "camera_token"}, {"context_pose", "fuse", "renderer"}
     scenes |= {"initial_scene", "scene_layers"}
@@ -274,14 +276,14 @@ def test_cameras_learn_from_crops_where_to_look() -> None:
     trainee = RayZerTrainee(model)
     frames = torch.nn.functional.interpolate(torch.rand(8, 3, 6, 6), size=16, mode="bicubic").clamp(0, 1)
     optimizer = torch.optim.AdamW(trainee.parameters(), 3e-3)
-    course = []
+    errors_deg = []
     for step in range(300):
         numbers = trainee(ClipBatch(frames[:, None].expand(-1, 3, -1, -1, -1)), np.random.default_rng(step), 0.0)
         optimizer.zero_grad()
         numbers["loss"].backward()
         optimizer.step()
-        course.append(float(numbers["rotation_error_deg"]))
-    assert np.mean(course[-25:]) < 0.67 * np.mean(course[:25]), course
+        errors_deg.append(float(numbers["rotation_error_deg"]))
+    assert np.mean(errors_deg[-25:]) < 0.67 * np.mean(errors_deg[:25]), errors_deg
 
 
 def test_rotary_codes_tell_every_patch_and_camera_apart() -> None:

@@ -76,15 +76,15 @@ def trained() -> tuple[SupervisedRayZer, list[float]]:
     torch.manual_seed(0)
     trainee = SupervisedRayZer(supervised())
     optimiser = torch.optim.AdamW(trainee.parameters(), 3e-3)
-    course = []
+    losses = []
     for step in range(80):
         with torch.autocast("cpu", torch.bfloat16):
             numbers = trainee(curves(16, step), np.random.default_rng(0), 0.0)
         optimiser.zero_grad()
         numbers["loss"].backward()
         optimiser.step()
-        course.append(float(numbers["loss"].detach()))
-    return trainee, course
+        losses.append(float(numbers["loss"].detach()))
+    return trainee, losses
 
 
 @pytest.fixture
@@ -95,13 +95,13 @@ def method(trained: tuple[SupervisedRayZer, list[float]], tmp_path: Path) -> Ray
 
 
 def test_eighty_steps_of_new_clips_halve_the_loss(trained: tuple[SupervisedRayZer, list[float]]) -> None:
-    course = trained[1]
-    assert np.mean(course[-5:]) < 0.5 * np.mean(course[:5]), course
+    losses = trained[1]
+    assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5]), losses
 
 
 def test_every_weight_is_there_to_be_trained(trained: tuple[SupervisedRayZer, list[float]]) -> None:
-    """Several devices would wait for gradients of a scene, a renderer or a lens that nothing is lost on."""
-    names = [name for name, each in trained[0].named_parameters() if each.grad is None]
+    """Several devices would wait for gradients of a scene, a renderer or intrinsics that have no loss."""
+    names = [name for name, weight in trained[0].named_parameters() if weight.grad is None]
     assert not names
     parts = {name.split(".")[0] for name, _ in trained[0].network.named_parameters()}
     assert parts == {"camera_head", "camera_layers", "camera_token", "codes", "embed_patches"}
@@ -126,8 +126,8 @@ def test_a_world_in_other_units_or_elsewhere_teaches_the_same() -> None:
     moved[..., :3, 3] *= 7
     with torch.no_grad():
         here, there = (
-            float(trainee(ClipBatch(clips.images, each), np.random.default_rng(0), 0.0)["loss"])
-            for each in (clips.w2c, moved.float())
+            float(trainee(ClipBatch(clips.images, w2c), np.random.default_rng(0), 0.0)["loss"])
+            for w2c in (clips.w2c, moved.float())
         )
     assert here == pytest.approx(there, abs=1e-5)
 
@@ -140,8 +140,8 @@ def test_its_cameras_are_read_as_they_are(method: RayZer) -> None:
     assert cameras is not None and cameras.intrinsics is None
     true = true_poses(clips.w2c, 3)
     off_deg, still_deg = (
-        rotation_angle_deg(each @ true.rotation.mT)[true.counts].mean()
-        for each in (cameras.w2c[..., :3, :3], torch.eye(3))
+        rotation_angle_deg(rotation @ true.rotation.mT)[true.counts].mean()
+        for rotation in (cameras.w2c[..., :3, :3], torch.eye(3))
     )
     assert off_deg < 0.5 * still_deg
 

@@ -83,7 +83,7 @@ def clips(count: int = 2, views: int = 2, seed: int = 0) -> Tensor:
     return torch.rand(count, views, 3, 16, 16, generator=torch.Generator().manual_seed(seed))
 
 
-def seen(method: Method, images: Tensor, context: Tensor, target: Tensor) -> Tensor:
+def rendered(method: Method, images: Tensor, context: Tensor, target: Tensor) -> Tensor:
     views = Views(images, tuple("abcdef"[: len(images)]))
     poses = method.encode_poses(views, context)
     return method.render(method.encode_scene(views.take(context), poses.take(context)), poses.take(target))
@@ -101,8 +101,10 @@ def test_pixels_of_one_half_reach_neither_latent_nor_render_of_the_other(changed
     network, images = networks(tiny()), 2 * clips(views=3) - 1
     kept = 1 - changed
     with torch.no_grad():
-        (before, told), (after, retold) = (network.encoder(x, SEGMENTS) for x in (images, only(images, changed)))
-        assert torch.equal(before[:, kept], after[:, kept]) and torch.equal(told[:, kept], retold[:, kept])
+        (before, features), (after, features_after) = (
+            network.encoder(x, SEGMENTS) for x in (images, only(images, changed))
+        )
+        assert torch.equal(before[:, kept], after[:, kept]) and torch.equal(features[:, kept], features_after[:, kept])
         assert (before - after)[:, changed, 1:].abs().amin(-1).max() > 1e-3
         other = before.clone()
         other[:, changed] = after[:, changed]
@@ -117,7 +119,9 @@ def test_pixels_of_one_half_reach_neither_latent_nor_render_of_the_other(changed
 def test_each_half_is_trained_at_the_pose_of_the_other(changed: int) -> None:
     trainee, views = lively(tiny()), clips()
     with torch.no_grad():
-        before, after = (trainee._rendered(seen, views, SEGMENTS) for seen in (views, only(views, changed)))
+        before, after = (
+            trainee._rendered(encoded_views, views, SEGMENTS) for encoded_views in (views, only(views, changed))
+        )
     parts = patchify((before - after).abs(), 4).amax(-1)
     assert (parts.gather(1, SEGMENTS[:, changed]) == 0).all()
     assert (parts.gather(1, SEGMENTS[:, 1 - changed]) > 1e-4).all()
@@ -131,9 +135,9 @@ def test_the_reference_has_exactly_no_pose(tmp_path: Path, joint: bool, views: i
         for segments in (SEGMENTS, whole(2, 16, torch.device("cpu"))):
             poses = encoded(networks(model), 2 * clips(views=views) - 1, segments, joint)
             assert (poses[:, :, 0] == 0).all() and (poses[:, :, 1:].abs().amax(-1) > 0.01).all()
-    found = loaded(tmp_path, model).encode_poses(Views(clips(views=views), ("a", "b")), torch.tensor([[0], [1]]))
-    assert found.latent is not None and found.features is not None and found.features.shape == (2, views, 64)
-    assert ((found.latent == 0).all(-1) == torch.eye(views, dtype=torch.bool)[:2]).all()
+    code = loaded(tmp_path, model).encode_poses(Views(clips(views=views), ("a", "b")), torch.tensor([[0], [1]]))
+    assert code.latent is not None and code.features is not None and code.features.shape == (2, views, 64)
+    assert ((code.latent == 0).all(-1) == torch.eye(views, dtype=torch.bool)[:2]).all()
 
 
 class Dense:
@@ -186,13 +190,13 @@ class Dense:
             x = self.layer(layer, x)
         read = gelu(encoder.norm(x[:, :, [16, 19]]), approximate="tanh").transpose(1, 2)  # [N, 2, V, C]
         first = read[:, :, :1].expand_as(read)
-        heads = [encoder.head(torch.cat([each, first], dim=-1)) for each in (read, first)]
+        heads = [encoder.head(torch.cat([token, first], dim=-1)) for token in (read, first)]
         return heads[0] - heads[1]  # type: ignore[no-any-return]
 
     def image(self, renderer: Renderer, context: Tensor, poses: Tensor) -> Tensor:
-        told = poses[torch.arange(len(poses))[:, None], self.inside].transpose(1, 2)  # [N, V, T, P]
-        x = torch.cat([patchify(context, 4), told[:, :-1]], dim=-1)
-        x = torch.cat([renderer.context(x), renderer.target(told[:, -1:])], dim=1)
+        poses_of_patches = poses[torch.arange(len(poses))[:, None], self.inside].transpose(1, 2)  # [N, V, T, P]
+        x = torch.cat([patchify(context, 4), poses_of_patches[:, :-1]], dim=-1)
+        x = torch.cat([renderer.context(x), renderer.target(poses_of_patches[:, -1:])], dim=1)
         for layer in renderer.layers:
             assert isinstance(layer, Layer)
             x = self.layer(layer, x)
@@ -226,10 +230,10 @@ def test_samples_and_targets_do_not_depend_on_each_other(tmp_path: Path, context
     method, images = loaded(tmp_path, tiny(contexts=contexts)), clips(3, contexts + TARGETS_AT_ONCE + 1)
     context = torch.arange(contexts).expand(3, -1)
     target = torch.arange(contexts, images.shape[1]).expand(3, -1)
-    together = seen(method, images, context, target)
-    alone = [seen(method, images[i : i + 1], context[:1], target[:1]) for i in range(3)]
+    together = rendered(method, images, context, target)
+    alone = [rendered(method, images[i : i + 1], context[:1], target[:1]) for i in range(3)]
     assert torch.allclose(torch.cat(alone), together, atol=1e-6)
-    assert torch.allclose(seen(method, images, context, target[:, -1:]), together[:, -1:], atol=1e-6)
+    assert torch.allclose(rendered(method, images, context, target[:, -1:]), together[:, -1:], atol=1e-6)
     assert (together[:, 0] - together[:, 1]).abs().amax((1, 2, 3)).min() > 0.01
 
 
@@ -237,7 +241,7 @@ def test_sizes_are_those_of_the_released_networks() -> None:
     sizes = {"resolution": 256, "patch": 16, "width": 1024, "heads": 16, "encoder_layers": 8, "render_layers": 8}
     with torch.device("meta"):
         network = XFactorNetwork(tiny(**sizes, pose_dim=256, pose_tokens=32))
-    counts = [sum(each.numel() for each in part.parameters()) for part in (network.encoder, network.renderer)]
+    counts = [sum(parameter.numel() for parameter in part.parameters()) for part in (network.encoder, network.renderer)]
     assert counts == [148_013_312, 157_165_312]
 
 
@@ -272,15 +276,15 @@ def test_a_trained_model_renders_the_same_from_its_file(tmp_path: Path) -> None:
             parameter.copy_(parameter.half())
         expected = network.renderer(images[:, :1], network.encoder(images, everything)[0], everything)
     first, second = torch.zeros(4, 1, dtype=torch.long), torch.ones(4, 1, dtype=torch.long)
-    assert torch.allclose(seen(method, batch, first, second)[:, 0], expected, atol=1e-6)
+    assert torch.allclose(rendered(method, batch, first, second)[:, 0], expected, atol=1e-6)
 
 
 def test_no_motion_is_the_identity_camera_and_its_rays_are_finite() -> None:
-    still = camera_of(torch.zeros(2, 3, 9))
-    assert torch.allclose(still, torch.eye(4).expand(2, 3, 4, 4), atol=1e-7)
+    identity = camera_of(torch.zeros(2, 3, 9))
+    assert torch.allclose(identity, torch.eye(4).expand(2, 3, 4, 4), atol=1e-7)
     moved = camera_of(torch.randn(50, 9, generator=torch.Generator().manual_seed(0)))
     assert torch.allclose(moved[:, :3, :3].mT @ moved[:, :3, :3], torch.eye(3).expand(50, 3, 3), atol=1e-5)
-    rays = ray_tokens(torch.cat([still.flatten(0, 1), moved]), 16, 4)
+    rays = ray_tokens(torch.cat([identity.flatten(0, 1), moved]), 16, 4)
     assert rays.shape == (56, 16, 96) and rays.isfinite().all()
     moment, direction = unpatchify(rays, 4, 16, 16).chunk(2, dim=1)
     assert (moment[:6] == 0).all() and torch.allclose(direction.norm(dim=1), torch.ones(56, 16, 16), atol=1e-5)
@@ -303,11 +307,13 @@ def test_every_ablation_learns_and_renders(tmp_path: Path, file: Path) -> None:
     assert trainee.views(rng) == model.contexts + 1
     numbers = trainee(ClipBatch(clips(4, model.contexts + 1)), rng, 0.0)
     numbers["loss"].backward()
-    grads = {name: each.grad for name, each in trainee.network.named_parameters()}
-    still = [name for name, grad in grads.items() if grad is None or not grad.isfinite().all() or not grad.any()]
-    assert still == ["encoder.head.4.bias"]  # a pose is a difference of two outputs
+    grads = {name: weight.grad for name, weight in trainee.network.named_parameters()}
+    without_gradient = [
+        name for name, grad in grads.items() if grad is None or not grad.isfinite().all() or not grad.any()
+    ]
+    assert without_gradient == ["encoder.head.4.bias"]  # a pose is a difference of two outputs
     method, context = loaded(tmp_path, model), torch.arange(model.contexts).expand(2, -1)
-    image = seen(method, clips(2, model.contexts + 1), context, torch.full((2, 1), model.contexts))
+    image = rendered(method, clips(2, model.contexts + 1), context, torch.full((2, 1), model.contexts))
     assert image.shape == (2, 1, 3, 16, 16) and image.isfinite().all() and isinstance(method, Method)
 
 

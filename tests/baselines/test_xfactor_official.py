@@ -41,7 +41,7 @@ def released(width: int, patch: int, heads: int, layers: tuple[int, int], pose: 
     encoder = {"LayerNorm_0": norm, "global_embed": (tokens, width), **dense(pixels, width), **stacks[0]}
     renderer = {"LayerNorm_0": norm, "MLP3_0": dense(width, 4 * width, width, pixels), **stacks[1]}
     encoder["PoseHead_0"] = {"MLP3_0": dense(2 * width, 4 * width, width, pose)}
-    renderer |= {f"MLP2_{i}": dense(seen, 4 * width, width) for i, seen in enumerate((pixels + pose, pose))}
+    renderer |= {f"MLP2_{i}": dense(inputs, 4 * width, width) for i, inputs in enumerate((pixels + pose, pose))}
     return {"PoseEnc": encoder, "Render": renderer}
 
 

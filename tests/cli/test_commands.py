@@ -77,7 +77,7 @@ def test_an_interrupted_run_says_how_to_go_on(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, message = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert message == "evalkit: stopped; the same command goes on where it was\n"
+    assert message.endswith("\nevalkit: stopped; the same command goes on where it was\n")
 
 
 def test_commas_run_the_product_and_sources_and_settings_do_not_share_a_table(tmp_path: Path) -> None:

@@ -12,16 +12,16 @@ from typer.testing import CliRunner
 from evalkit.cli.main import app
 from evalkit.errors import UserError
 
-CLIPS = ["--motion", "rooms-test-0000", "--scene", "rooms-test-0001", "--frames", "6", "protocol.resolution=64"]
+CLIPS = ["--motion", "rooms-test-0000", "--scene", "rooms-test-0001", "--frames", "6", "--resolution", "64"]
 
 
-def pages(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def gif_frames(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
     with Image.open(file) as image:
-        return np.stack([np.asarray(page.convert("RGB"), dtype=np.float32) for page in ImageSequence.Iterator(image)])
+        return np.stack([np.asarray(frame.convert("RGB"), dtype=np.float32) for frame in ImageSequence.Iterator(image)])
 
 
 def panels(file: Path) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    return np.split(pages(file)[:, 16:], 3, axis=2)
+    return np.split(gif_frames(file)[:, 16:], 3, axis=2)
 
 
 def test_three_panels_there_and_back(tmp_path: Path) -> None:
@@ -48,6 +48,8 @@ def test_a_cheat_shows_the_clip_that_gave_the_motion(tmp_path: Path) -> None:
     [
         (["out.png", *CLIPS, "baseline=warp"], "expected a name that ends in .gif"),
         (["out.gif", *CLIPS, "baseline=warp,static"], "no commas here"),
+        (["out.gif", *CLIPS, "protocol.resolution=32"], "uses no protocol"),
+        (["out.gif", *CLIPS, "--preprocess", "pixelsplt", "baseline=warp"], "did you mean 'pixelsplat'?"),
         (["out.gif", "--motion", "nowhere", *CLIPS[2:], "baseline=warp"], "nowhere: no such file or folder"),
     ],
 )

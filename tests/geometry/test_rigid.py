@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +14,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from evalkit.geometry.alignment import DegenerateAlignment, align_centres
 from evalkit.geometry.interpolation import interpolate_motion, slerp
 from evalkit.geometry.plucker import plucker_rays
+from evalkit.geometry.quaternions import rotation_entries
 from evalkit.geometry.rays import pixel_grid, world_rays
 from evalkit.geometry.rotations import (
     hat,
@@ -208,3 +212,12 @@ def test_degenerate_alignments_are_refused(centres: torch.Tensor, reason: str) -
     for pair in ((centres, other), (other, centres)):
         with pytest.raises(DegenerateAlignment, match=reason):
             align_centres(*pair)
+
+
+def test_numpy_and_torch_quaternions_give_the_same_bits_without_torch_being_imported() -> None:
+    quaternions = Rotation.random(100, rng=np.random.default_rng(0)).as_quat(scalar_first=True)
+    ours = np.stack([np.stack(row, axis=-1) for row in rotation_entries(*quaternions.T)], axis=-2)
+    theirs = torch.stack([torch.stack(r, -1) for r in rotation_entries(*torch.from_numpy(quaternions).unbind(-1))], -2)
+    assert (ours == theirs.numpy()).all()
+    code = "import sys, evalkit.geometry.quaternions; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

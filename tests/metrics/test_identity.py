@@ -49,7 +49,6 @@ def test_real_frames_of_procedural_worlds_are_told_apart(world: str) -> None:
             "length": 33,
             "motion": "path",
             "seed": 0,
-            "profile": "procedural",
         }
     )
     data = ProceduralDataset(options, "cpu")

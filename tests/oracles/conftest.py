@@ -23,11 +23,6 @@ from evalkit.pixels import Preprocess, Profile
 Clip = tuple[Tensor, Tensor]  # images [V, 3, 256, 256] and true w2c [V, 4, 4]
 
 
-def procedural_world(world: str, **changes: object) -> ProceduralDataset:
-    """A procedural dataset with its default settings, apart from ``changes``."""
-    return ProceduralDataset(ProceduralOptions.model_validate({"world": world, **changes}), "cpu")
-
-
 @pytest.fixture(scope="session")
 def colmap_options() -> Callable[..., ColmapOptions]:
     """``colmap_options(workers=1)``: the defaults with changes."""
@@ -65,7 +60,7 @@ def square(path: Path, side: int = 256) -> Tensor:
 @pytest.fixture(scope="session")
 def rooms() -> list[Clip]:
     """5 frames over a window of 24 in each of 4 procedural rooms, at 8 bits."""
-    dataset = procedural_world("rooms")
+    dataset = ProceduralDataset(ProceduralOptions(world="rooms"), "cpu")
     clips = []
     for info in dataset.sequences()[:4]:
         frames = dataset.frames(info.name, range(20, 45, 6), Preprocess(256, Profile.PIXELSPLAT))

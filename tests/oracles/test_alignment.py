@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from evalkit.config.validation import parse
 from evalkit.data.degrade import blurred
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
@@ -26,17 +25,8 @@ ORACLE = AlignmentEstimator(AlignmentOptions(), "cpu")
 
 
 def world(name: str) -> ProceduralDataset:
-    given = {
-        "name": "procedural",
-        "world": name,
-        "split": "val",
-        "count": 3,
-        "length": 33,
-        "motion": "path",
-        "seed": 0,
-        "profile": "-",
-    }
-    return ProceduralDataset(parse(ProceduralOptions, given), "cpu")
+    options = {"world": name, "split": "val", "count": 3, "length": 33}
+    return ProceduralDataset(ProceduralOptions.model_validate(options), "cpu")
 
 
 @pytest.fixture(scope="module", params=["orbits", "rooms"])

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from evalkit.errors import UserError
-from evalkit.oracles.cache import CachedOracle
+from evalkit.oracles.cache import CachedOracle, cached
+from evalkit.oracles.cameras import CamerasOptions, CamerasOracle
 from evalkit.oracles.frames import TRANSIENT
 from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle
 from evalkit.views import Cameras
@@ -130,3 +131,16 @@ def test_a_folder_that_cannot_be_made_is_the_users_business(tmp_path: Path) -> N
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="name another folder"):
         CachedOracle(Counting(), tmp_path / "answers")
+
+
+def test_notes_are_those_of_the_oracle_inside_and_answers_without_pixels_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path))
+    inner = Counting()
+    assert CachedOracle(inner, tmp_path).notes == ()
+    inner.notes = ("no commercial use",)  # type: ignore[attr-defined]
+    wrapped = cached(inner)
+    assert isinstance(wrapped, CachedOracle) and wrapped.notes == ("no commercial use",)
+    cameras = CamerasOracle(CamerasOptions(), "cpu")
+    assert cached(cameras) is cameras

@@ -17,26 +17,32 @@ from evalkit.cli.main import app
 from evalkit.data.degrade import GRADES, degraded
 from evalkit.errors import UserError
 from evalkit.geometry.se3 import motion_exp
-from evalkit.oracles.calibration.compare import Clip, compare, summary
+from evalkit.oracles.calibration.compare import CalibrationClip, compare, summary
+from evalkit.oracles.calibration.hook import calibrated_protocols, calibration_of
 from evalkit.oracles.calibration.trust import points, trust
-from evalkit.oracles.oracle import ClipLocation, Estimate
+from evalkit.oracles.oracle import ClipLocation, Estimate, Identity
 from evalkit.views import Cameras
+from protocols.tps.calibration import TpsCalibration
+from protocols.tps.options import TpsOptions
+
+CALIBRATION = TpsCalibration()
+ACCURACIES = CALIBRATION.accuracies(TpsOptions())
 
 
 class Knowing:
     """An oracle that knows the clips it will be shown, and gives up where frames are too dark."""
 
-    def __init__(self, clips: list[Clip], turn: float = 0.0) -> None:
+    def __init__(self, clips: list[CalibrationClip], turn: float = 0.0) -> None:
         self.answers = {round(float(clip.images.mean()), 6): clip.w2c for clip in clips}
         twist = torch.zeros(6)
         twist[3] = turn
         self.motion = motion_exp(twist).double()
 
-    def identity(self) -> dict[str, str | int | float | bool]:
+    def identity(self) -> Identity:
         return {"name": "knowing"}
 
     def estimate(
-        self, images: Tensor, cameras: Cameras | None, places: Sequence[ClipLocation] | None = None
+        self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
     ) -> Estimate:
         known = [self.answers.get(round(float(clip.mean()), 6)) for clip in images]
         w2c = [torch.full((5, 4, 4), torch.nan).double() if each is None else self.turned(each) for each in known]
@@ -50,10 +56,10 @@ class Knowing:
 
 
 @pytest.fixture
-def clips() -> list[Clip]:
+def clips() -> list[CalibrationClip]:
     random = torch.Generator().manual_seed(0)
     return [
-        Clip(
+        CalibrationClip(
             f"c{i}",
             f"s{i}",
             torch.rand(5, 3, 16, 16, generator=random),
@@ -63,25 +69,27 @@ def clips() -> list[Clip]:
     ]
 
 
-def test_an_oracle_that_knows_scores_1_and_one_that_gives_up_scores_0(clips: list[Clip]) -> None:
+def test_an_oracle_that_knows_scores_1_and_one_that_gives_up_scores_0(clips: list[CalibrationClip]) -> None:
     answered: list[int] = []
-    rows = compare({"a": Knowing(clips), "b": Knowing(clips[:3])}, clips, ["clean", "noise 0.1"], answered.append)
-    found = summary(rows).set_index(["of", "against", "grade"])
+    rows = compare(
+        {"a": Knowing(clips), "b": Knowing(clips[:3])}, clips, ["clean", "noise 0.1"], ACCURACIES, answered.append
+    )
+    table = summary(rows, ACCURACIES.titles).set_index(["of", "against", "grade"])
     assert sum(answered) == 2 * 2 * 6
-    assert found.loc[("a", "truth", "clean"), "auc_exact_signed@20"] == pytest.approx(1.0, abs=1e-6)
-    assert found.loc[("b", "truth", "clean"), "auc_exact_signed@20"] == pytest.approx(0.5, abs=1e-6)
-    assert found.loc[("b", "a", "clean"), "failed"] == 0.5
-    assert found.loc[("a", "truth", "noise 0.1"), "failed"] == 1.0
+    assert table.loc[("a", "truth", "clean"), "auc_exact_signed@20"] == pytest.approx(1.0, abs=1e-6)
+    assert table.loc[("b", "truth", "clean"), "auc_exact_signed@20"] == pytest.approx(0.5, abs=1e-6)
+    assert table.loc[("b", "a", "clean"), "failed"] == 0.5
+    assert table.loc[("a", "truth", "noise 0.1"), "failed"] == 1.0
 
 
-def test_a_known_error_is_measured(clips: list[Clip]) -> None:
+def test_a_known_error_is_measured(clips: list[CalibrationClip]) -> None:
     """Half of the pairs hold one turned camera and one that is not: six of ten, 5 degrees off."""
-    rows = compare({"turned": Knowing(clips, np.radians(5))}, clips, ["clean"], lambda count: None)
+    rows = compare({"turned": Knowing(clips, np.radians(5))}, clips, ["clean"], ACCURACIES, lambda count: None)
     assert rows["rra@10"].min() == 1.0
     assert rows["auc_exact_signed@20"].max() <= 1 - 0.6 * 5 / 20 + 1e-6
 
 
-def test_degradations_are_what_they_say(clips: list[Clip]) -> None:
+def test_degradations_are_what_they_say(clips: list[CalibrationClip]) -> None:
     grey = torch.full((2, 3, 64, 64), 0.5)
     noise = degraded(grey, "noise 0.05", "x") - grey
     assert noise.std() == pytest.approx(0.05, rel=0.02)
@@ -112,13 +120,21 @@ def test_trust_is_spearmans_rank_correlation_and_sees_the_cheat() -> None:
         }
         for i in range(8) for name, psnr in exact.items()
     ])  # fmt: skip
-    found = points(rows)
-    assert trust(found).of_pairs == pytest.approx(spearmanr(found["tps"], found["exact_psnr"]).statistic)
-    assert trust(found).of_methods == pytest.approx(-0.2)
-    assert trust(found[found["shows_b"]]).of_methods == pytest.approx(1.0)
-    assert trust(found[found["shows_b"]]).within == pytest.approx(1.0)
+    selected = points(rows, CALIBRATION.trust)
+    of_b = selected[selected["right_scene"]]
+    assert trust(selected).of_samples == pytest.approx(spearmanr(selected["accuracy"], selected["truth"]).statistic)
+    assert trust(selected).of_methods == pytest.approx(-0.2)
+    assert trust(of_b).of_methods == pytest.approx(1.0)
+    assert trust(of_b).within == pytest.approx(1.0)
     with pytest.raises(UserError, match="dataset=procedural"):
-        points(rows.drop(columns="exact_psnr"))
+        points(rows.drop(columns="exact_psnr"), CALIBRATION.trust)
+
+
+def test_protocols_offer_their_calibration_and_others_are_refused_by_name() -> None:
+    assert calibrated_protocols() == ["tps"]
+    assert isinstance(calibration_of("tps"), TpsCalibration)
+    with pytest.raises(UserError, match="protocol 'nvs' cannot calibrate oracles; these can: tps"):
+        calibration_of("nvs")
 
 
 def test_the_command_prints_a_table_and_leaves_a_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,3 +145,15 @@ def test_the_command_prints_a_table_and_leaves_a_plot(tmp_path: Path, monkeypatc
     assert "blur 3" in result.output and "truth" in result.output
     folder = next((tmp_path / "oracles").rglob("comparison.png")).parent
     assert len(pd.read_parquet(folder / "rows.parquet")) == 4
+
+
+def test_trust_reads_finished_runs_and_leaves_a_plot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EVALKIT_CACHE", str(tmp_path / "cache"))
+    small = ["protocol.resolution=32", "dataset.world=orbits", "limit=2", "oracle=alignment", "controls=false"]
+    methods = "baseline=warp,static,copy_context"
+    result = CliRunner().invoke(app, ["run", "protocol=tps", *small, methods, f"out={tmp_path}/runs"])
+    assert result.exit_code == 0, result.output
+    result = CliRunner().invoke(app, ["oracle", "trust", f"{tmp_path}/runs"])
+    assert result.exit_code == 0, result.output
+    assert "alignment, all renders: rank correlation of TPS with exact transfer PSNR" in result.output
+    assert (tmp_path / "runs" / "trust-alignment.png").is_file()

@@ -179,6 +179,6 @@ def test_a_pose_that_saw_the_left_half_is_scored_on_the_right_half(tmp_path: Pat
     assert everywhere["psnr"] < 20 and right["psnr"] == pytest.approx(100) and right["ssim"] == pytest.approx(1)  # type: ignore[operator]
     assert not silent and any("right half" in note for note in notes)
     assert "score_region" not in everywhere and right["score_region"] == "right_half"
-    job.folder.save_renders_card(method.card, "joint")
+    job.folder.save_renders_card(method.card, TargetPose.JOINT)
     saved = SavedOptions(name="saved", dir=str(job.folder.path / "renders"), target_pose=None)
     assert Saved(saved, "cpu").card.score_region == "right_half", "renders scored later are scored on the same half"

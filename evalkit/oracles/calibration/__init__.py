@@ -1,1 +1,1 @@
-"""How far oracles can be trusted, measured."""
+"""Measures how far oracles can be trusted."""

@@ -1,4 +1,4 @@
-"""How far TPS by an oracle follows the truth: ranks of pairs and methods by TPS and by the exact transfer error."""
+"""How far a score by an oracle follows the truth: rank correlations over samples and methods."""
 
 from __future__ import annotations
 
@@ -9,66 +9,70 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from evalkit.errors import UserError
+from evalkit.oracles.calibration.hook import TrustColumns
 
-TPS, EXACT, IDENTITY = "auc_exact_signed@20", "exact_psnr", "identity"
+MIN_POINTS = 3
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Rank correlations of TPS with the exact transfer error.
+    """Spearman's rank correlations of the score by an oracle with the truth.
 
-    ``of_pairs`` over all pairs of all methods; ``of_methods`` over the methods' means; ``within`` a pair of clips, the
-    mean over pairs of the correlation across methods: whether TPS ranks methods as the truth does. NaN where there
-    are too few to rank.
+    ``of_samples`` over all samples of all methods; ``of_methods`` over the methods' means; ``within``: the mean over
+    samples of the correlation across methods, that is, whether the oracle ranks methods as the truth does. NaN where
+    there are too few to rank.
     """
 
-    of_pairs: float
+    of_samples: float
     of_methods: float
     within: float
-    pairs: int
+    samples: int
     methods: int
 
 
-def points(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows of tps runs (with a column ``baseline``) as points: tps in [0, 1], failures as 0, and exact PSNR in dB.
+def points(rows: pd.DataFrame, columns: TrustColumns) -> pd.DataFrame:
+    """Select what is compared from rows of runs, with a column ``baseline``.
 
-    ``shows_b``: whether most renders are nearer to scene B than to A. A method that returns A's frames moves exactly as
-    A does; how far TPS follows the truth is a fair question only among the others.
+    Returns a table with ``baseline``, ``sample``, ``accuracy`` (in [0, 1], 0 where the oracle failed on the render),
+    ``truth``, and ``right_scene``: whether most renders show the right scene. A method that returns the frames
+    which gave the motion moves exactly as they do: only for the others can the oracle be expected to follow the truth.
+
+    Raises UserError where the rows lack a column: the truth is known on procedural worlds only.
     """
-    lacking = {TPS, EXACT, IDENTITY, "oracle_on_real", "baseline"} - set(rows.columns)
+    needed = {columns.accuracy, columns.truth, columns.right_scene, columns.oracle_on_real, "baseline"}
+    lacking = needed - set(rows.columns)
     if lacking:
         raise UserError(
-            f"these runs have no {', '.join(sorted(lacking))}: expected runs of tps on dataset=procedural, where the "
-            "exact transfer error is known"
+            f"these runs have no {', '.join(sorted(lacking))}: expected runs on dataset=procedural, where "
+            f"{columns.truth_name} is known"
         )
-    read = rows[(rows["status"] == "ok") & (rows["oracle_on_real"] == "ok")]
-    tps = read[TPS].mask(read["oracle_on_render"] != "ok", 0.0)
+    readable = rows[(rows["status"] == "ok") & (rows[columns.oracle_on_real] == "ok")]
     return pd.DataFrame(
         {
-            "baseline": read["baseline"],
-            "sample": read["sample"],
-            "tps": tps,
-            "exact_psnr": read[EXACT],
-            "shows_b": read[IDENTITY] > 0.5,
+            "baseline": readable["baseline"],
+            "sample": readable["sample"],
+            "accuracy": readable[columns.accuracy].mask(readable[columns.oracle_on_render] != "ok", 0.0),
+            "truth": readable[columns.truth],
+            "right_scene": readable[columns.right_scene] > 0.5,
         }
     ).dropna()
 
 
-def trust(found: pd.DataFrame) -> Trust:
-    """Rank correlations (Spearman) of `points`."""
-    means = found.groupby("baseline")[["tps", "exact_psnr"]].mean()
-    within = [_ranks(part) for _, part in found.groupby("sample") if len(part) > 2]
+def trust(selected: pd.DataFrame) -> Trust:
+    """Compute the rank correlations of `points`."""
+    means = selected.groupby("baseline")[["accuracy", "truth"]].mean()
+    within = [_rank_correlation(part) for _, part in selected.groupby("sample") if len(part) >= MIN_POINTS]
     finite = [value for value in within if np.isfinite(value)]
     return Trust(
-        of_pairs=_ranks(found),
-        of_methods=_ranks(means),
+        of_samples=_rank_correlation(selected),
+        of_methods=_rank_correlation(means),
         within=float(np.mean(finite)) if finite else float("nan"),
-        pairs=found["sample"].nunique(),
+        samples=selected["sample"].nunique(),
         methods=len(means),
     )
 
 
-def _ranks(part: pd.DataFrame) -> float:
-    if len(part) < 3 or part["tps"].nunique() < 2 or part["exact_psnr"].nunique() < 2:
+def _rank_correlation(part: pd.DataFrame) -> float:
+    if len(part) < MIN_POINTS or part["accuracy"].nunique() < 2 or part["truth"].nunique() < 2:
         return float("nan")
-    return float(spearmanr(part["tps"], part["exact_psnr"]).statistic)
+    return float(spearmanr(part["accuracy"], part["truth"]).statistic)

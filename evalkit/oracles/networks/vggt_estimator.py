@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from evalkit.geometry.rotations import rotation_from_quaternion
 from evalkit.oracles.networks.learned import autocast, estimate_in_batches, with_weights
 from evalkit.oracles.networks.packages import require
 from evalkit.oracles.networks.vggt import SIDE, WEIGHTS, VggtOptions, VggtOracle
@@ -77,11 +78,7 @@ def decoded(encoding: Tensor) -> Tensor:
     """
     encoding = encoding.double()
     quaternion = encoding[..., 3:7] / encoding[..., 3:7].norm(dim=-1, keepdim=True)
-    x, y, z, w = quaternion.unbind(-1)
-    zero = torch.zeros_like(w)
-    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=-1).reshape(*w.shape, 3, 3)  # v -> (x, y, z) x v
     w2c = torch.zeros(*encoding.shape[:-1], 4, 4, dtype=torch.float64, device=encoding.device)
-    w2c[..., :3, :3] = 2 * (w[..., None, None] * cross + cross @ cross)
-    w2c.diagonal(dim1=-2, dim2=-1).add_(1)
-    w2c[..., :3, 3] = encoding[..., :3]
+    w2c[..., :3, :3] = rotation_from_quaternion(quaternion.roll(1, -1))
+    w2c[..., :3, 3], w2c[..., 3, 3] = encoding[..., :3], 1
     return w2c

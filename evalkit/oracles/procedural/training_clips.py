@@ -18,7 +18,7 @@ from evalkit.seeds import generator
 from evalkit.views import Frames
 
 FRAMES, LENGTH, SIDE = 8, 97, 256
-STEPS = (3, 8)  # frame numbers between neighbours, both inclusive; tps has 4.5 to 6 between its targets
+STEPS = (3, 8)  # frame numbers between neighbours, both inclusive; pose transfers have 4.5 to 6 between targets
 WORLDS: tuple[Literal["rooms", "orbits", "turntable"], ...] = (
     "rooms", "rooms", "orbits", "rooms", "rooms", "turntable", "rooms", "rooms",
 )  # fmt: skip

@@ -39,7 +39,7 @@ def frames_at_once(resolution: int, count: int, device: torch.device) -> int:
 
 
 def run_blocks(work: Callable[[T], None], blocks: Iterable[T], device: torch.device) -> None:
-    """Do all blocks, on as many threads as torch may use; the first error is raised."""
+    """Call ``work`` for all blocks, on as many threads as torch may use. The first error is raised."""
     if device.type == "cpu":
         map_on_threads(work, blocks)
         return

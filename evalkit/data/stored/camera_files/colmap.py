@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from evalkit.data.stored.camera_files.table import CameraTable, Pinhole, make_table
 from evalkit.data.stored.images import natural_key
 from evalkit.errors import SampleError
+from evalkit.geometry.quaternions import rotation_entries
 
 _MODEL_FOLDERS = ("sparse/0", "sparse", "colmap/sparse/0")
 
@@ -78,11 +79,7 @@ def _w2c(poses: list[tuple[float, ...]]) -> NDArray[np.float64]:
     values = np.array(poses, np.float64)
     with np.errstate(all="ignore"):  # a quaternion of length 0 gives NaN, which `make_table` refuses
         w, x, y, z = (values[:, :4] / np.linalg.norm(values[:, :4], axis=1, keepdims=True)).T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-    ]
+    rows = rotation_entries(w, x, y, z)
     w2c = np.tile(np.eye(4), (len(poses), 1, 1))
     w2c[:, :3, :3] = np.stack([np.stack(row, axis=1) for row in rows], axis=1)
     w2c[:, :3, 3] = values[:, 4:]
