@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Generic
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
 from pydantic import Field
 
@@ -62,6 +62,9 @@ class StoredSequence:
     def frame_name(self, number: int) -> str:
         """Name a frame in error messages."""
         return f"{self.name} frame {number}"
+
+
+StoredT = TypeVar("StoredT", bound=StoredSequence)
 
 
 class StoredDataset(ABC, Generic[StoredT]):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,6 +27,3 @@ class StoredFrame:
     w2c: NDArray[np.float64] | None = None
     depth: NDArray[np.floating[Any]] | None = None
     mask: NDArray[np.bool_] | None = None
-
-
-StoredT = TypeVar("StoredT", bound=StoredSequence)
