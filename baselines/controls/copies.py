@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from baselines.controls.cards import ControlOptions, CopyContextBaseline, CopyTargetBaseline, StaticBaseline
+from baselines.controls.cards import (
+    ControlOptions,
+    CopyContextBaseline,
+    CopyTargetBaseline,
+    MeanContextBaseline,
+    StaticBaseline,
+    StaticBlurredBaseline,
+)
+from evalkit.data.degrade import softened
 from evalkit.method import PoseCode, Scene, reference_of
 from evalkit.views import Views, take_views
 
@@ -75,6 +83,22 @@ class Static(StaticBaseline):
         """Return the reference frame for every pose."""
         assert isinstance(scene, Tensor) and poses.latent is not None
         return repeated(scene, poses.latent.shape[1])
+
+
+class StaticBlurred(StaticBlurredBaseline, Static):
+    """Shows the blurred reference frame at every pose."""
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Keep the reference frame, blurred."""
+        return softened(reference_image(views))
+
+
+class MeanContext(MeanContextBaseline, Static):
+    """Shows the mean of the context frames at every pose."""
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Keep the mean of the context."""
+        return views.images.mean(dim=1)
 
 
 class CopyTarget(CopyTargetBaseline):

@@ -155,12 +155,21 @@ def _table(group: Sequence[FoundRun]) -> Table:
     for column in columns:
         table.add_column(Text(column.title), justify="right")
     table.add_column("samples", justify="right")
-    for run in group:
-        cells = ["\n".join(_cell(column, run.summary)).rstrip() for column in columns]
-        table.add_row(Text(run.summary.baseline), *cells, _coverage(run.summary))
+    for title, runs in _blocks(group):
+        if title:
+            table.add_row(Text(title, "italic"))
+        for run in runs:
+            cells = ["\n".join(_cell(column, run.summary)).rstrip() for column in columns]
+            table.add_row(Text(run.summary.baseline), *cells, _coverage(run.summary))
     for name, values in group[0].summary.references.items():
         table.add_row(Text(name), *(_reference_cell(column, values) for column in columns), "", style="dim")
     return table
+
+
+def _blocks(group: Sequence[FoundRun]) -> list[Group]:
+    """The runs of a table by their block: first those of the ranking, then others under the title of their block."""
+    titles = sorted({run.summary.block for run in group})
+    return [(title, [run for run in group if run.summary.block == title]) for title in titles]
 
 
 def _slices(group: Sequence[FoundRun]) -> Table:
@@ -172,7 +181,7 @@ def _slices(group: Sequence[FoundRun]) -> Table:
     table.add_column("baseline", no_wrap=True)
     for name in names:
         table.add_column(Text(name), justify="right")
-    for run in group:
+    for run in (run for _, runs in _blocks(group) for run in runs):
         parts = (_part(column, run.summary.slices.get(name)) for name in names)
         table.add_row(Text(run.summary.baseline), *parts)
     return table
@@ -188,10 +197,13 @@ def _markdown(title: str, group: Sequence[FoundRun]) -> str:
     columns = _columns(group)
     header = ["baseline", *(column.title.replace("\n", " ") for column in columns), "samples"]
     lines = [f"**{title}**", "", _markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)])]
-    for run in group:
-        spans = [_cell(column, run.summary) for column in columns]
-        cells = [f"{mean} ({span})" if span else mean for mean, span in spans]
-        lines.append(_markdown_row([f"`{run.summary.baseline}`", *cells, _coverage(run.summary)]))
+    for block, runs in _blocks(group):
+        if block:
+            lines.append(_markdown_row([f"*{block}*", *[""] * (len(columns) + 1)]))
+        for run in runs:
+            spans = [_cell(column, run.summary) for column in columns]
+            cells = [f"{mean} ({span})" if span else mean for mean, span in spans]
+            lines.append(_markdown_row([f"`{run.summary.baseline}`", *cells, _coverage(run.summary)]))
     for name, values in group[0].summary.references.items():
         lines.append(_markdown_row([name, *(_reference_cell(column, values) for column in columns), ""]))
     return "\n".join(lines) + "\n"

@@ -18,6 +18,7 @@ from evalkit.run.session import Session
 from evalkit.run.store import table
 from evalkit.weights.store import absent
 
+PARTIAL_TRUTH = "partial truth, outside the ranking"  # block of tables for controls that use the truth in part
 PICTURES = 2  # samples at the head of the plan that get a contact sheet
 
 
@@ -89,6 +90,7 @@ def _record(job: Job, summary: Summary, rows: Sequence[Row], rows_sha256: str) -
         references={name: dict(values) for name, values in summary.references.items()},
         notes=(*summary.notes, *notes),
         rows_sha256=rows_sha256,
+        block=PARTIAL_TRUTH if job.card.partial_truth else summary.block,
     ).sealed()
 
 

@@ -117,6 +117,7 @@ class RunSummary(Sealed):
     references: dict[str, dict[str, float | None]]
     notes: tuple[str, ...]
     rows_sha256: str  # of rows.parquet
+    block: str = ""  # title of the part of a table, below the ranking, where the run stands; empty for the ranking
 
 
 class RowHeader(BaseModel):

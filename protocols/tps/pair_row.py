@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from evalkit.metrics.identity import Feature, features, shows_own_scene
-from evalkit.metrics.motion import baselines, rotation_span_deg
+from evalkit.metrics.motion import baselines, long_baselines, rotation_span_deg
 from evalkit.oracles.oracle import Estimate
 from evalkit.protocol import Value
 from evalkit.views import Frames
 from protocols.shared.transfer import Pair
-from protocols.tps.columns import BASELINE, IDENTITY, IDENTITY_REAL, ROTATION_SPAN
+from protocols.tps.columns import AMPLITUDE, BASELINE, IDENTITY, IDENTITY_REAL, OWN_ERROR, ROTATION_SPAN
+from protocols.tps.trajectories import trajectory_errors
 
 
 def motion_row(targets: Frames, real: Estimate) -> dict[str, Value]:
@@ -39,3 +41,19 @@ def identity_row(pair: Pair, renders: Tensor, feature: Feature) -> dict[str, Val
     if len(real):
         row[IDENTITY_REAL] = float(shows_own_scene(features(real, feature), own, other).double().mean())
     return row
+
+
+def skill_row(real: Estimate, render: Estimate, min_baseline: float) -> dict[str, Value]:
+    """The error of the render against its own clip A in degrees: 90 where the oracle could not read the render."""
+    own = torch.zeros(1, 1, dtype=torch.long)
+    return {OWN_ERROR: float(trajectory_errors(render.w2c, real.w2c, own, min_baseline).degrees)}
+
+
+def amplitude_row(targets: Frames, real: Estimate, render: Estimate, min_baseline: float) -> dict[str, Value]:
+    """How far the render moves over how far A moves: sums of the baselines of A's long pairs of views.
+
+    For an oracle whose answers have the unit of the world. A's cameras are the true ones, where they are known.
+    """
+    w2c = real.w2c if targets.cameras is None else targets.cameras.w2c[None].cpu().double()
+    long = long_baselines(w2c, min_baseline)
+    return {AMPLITUDE: float(baselines(render.w2c)[long].sum() / baselines(w2c)[long].sum())}
