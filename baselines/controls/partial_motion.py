@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from baselines.controls.cards import FixedMotionBaseline, HalfMotionBaseline
-from baselines.controls.warping import Warp
+from baselines.controls.warping import Warping
 from evalkit.geometry.rotations import rotation_exp, rotation_log
 from evalkit.geometry.se3 import camera_centres
 from evalkit.method import PoseCode, Scene
@@ -19,7 +19,7 @@ ARC_RADIUS = 0.9  # in the unit of the data
 SAME_PLACE = 1e-5  # positions closer than this, in the unit of the data, share a rank
 
 
-class HalfMotion(HalfMotionBaseline, Warp):
+class HalfMotion(HalfMotionBaseline, Warping):
     """Renders as `Warp` does, at half of the rotation about its axis and half of the way on a straight line."""
 
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
@@ -30,7 +30,7 @@ class HalfMotion(HalfMotionBaseline, Warp):
         return super().render(scene, PoseCode(cameras=replace(poses.cameras, w2c=half)))
 
 
-class FixedMotion(FixedMotionBaseline, Warp):
+class FixedMotion(FixedMotionBaseline, Warping):
     """Renders as `Warp` does, from equal steps on one arc around a point ahead, in the order of the true cameras."""
 
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:

@@ -24,8 +24,8 @@ class DepthScene:
     cameras: Cameras
 
 
-class Warp(WarpBaseline):
-    """Moves context pixels by true depth and cameras."""
+class Warping:
+    """Moves context pixels by depth and cameras."""
 
     def __init__(self, options: ControlOptions, device: str) -> None:
         pass
@@ -54,6 +54,10 @@ class Warp(WarpBaseline):
             intrinsics = scene.cameras.intrinsics[:, middle : middle + 1].expand(-1, poses.cameras.w2c.shape[1], -1, -1)
         images, hit = forward_splat(scene.images, scene.depth, scene.cameras, Cameras(poses.cameras.w2c, intrinsics))
         return fill_holes(images, hit)
+
+
+class Warp(WarpBaseline, Warping):
+    """Moves context pixels by true depth and cameras."""
 
 
 @dataclass(frozen=True)

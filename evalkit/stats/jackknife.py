@@ -157,7 +157,7 @@ class _Rows:
         lost = np.isnan(self.change)
         rows = np.concatenate([self.row_of, self.change_row[lost]])
         scenes = np.concatenate([self.scene_of, self.change_scene[lost]])
-        change = np.bincount(self.change_scene, np.where(lost, 0.0, self.change), self.scenes)
+        change = np.bincount(self.change_scene, np.where(lost, 0.0, self.change), self.scenes).astype(np.float64)
         return self._means_without(rows, scenes, self.scenes, change)
 
     def without_sets(self) -> Floats:

@@ -36,7 +36,7 @@ FOLDED_AUC = auc(AucMethod.XFACTOR, 20, signed=False)
 # Numbers that compare each render with its own clip A and with the real clips A of other pairs.
 SKILL, NEAR_SKILL, OWN_ERROR, OTHERS_ERROR = "skill", "near_skill", "own_error_deg", "others_error_deg"
 BEATEN, BLEED = "others_beaten", "bleed"
-AMPLITUDE = "amplitude"  # length of the way that the render moves over that of A
+AMPLITUDE = "amplitude"  # how much of the way of A the render goes
 
 # Arrays kept of a pair: the oracle's cameras, and how images differ from their mean over the views.
 REAL_W2C, BLURRED_W2C, RENDER_W2C = "real_w2c", "blurred_w2c", "render_w2c"
@@ -92,7 +92,7 @@ def _of_skill() -> tuple[Column, ...]:
         Column(OWN_ERROR, "error\nagainst A °", 1, 1, better=lower, quantity="error, degrees", definition=error),
         Column(OTHERS_ERROR, "against\nothers °", 1, 1, better=none, quantity="error, degrees", definition=error),
         Column(BEATEN, "nearer to A\nthan to\nothers %", 100, 1, better=higher, quantity="other clips that A beats"),
-        Column(AMPLITUDE, "amplitude", 1, 2, better=none, quantity="length moved over the true length"),
+        Column(AMPLITUDE, "amplitude", 1, 2, better=none, quantity="length moved along the way of A, over its length"),
     )
 
 

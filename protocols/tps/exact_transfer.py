@@ -9,8 +9,8 @@ from evalkit.data.dataset import KnownWorld
 from evalkit.data.degrade import softened
 from evalkit.geometry.projection import visibility
 from evalkit.geometry.se3 import rotation_angle_deg
-from evalkit.metrics.image import masked_psnr, psnr, ssim
 from evalkit.metrics.catalogue import LPIPS_VGG
+from evalkit.metrics.image import masked_psnr, psnr, ssim
 from evalkit.metrics.named import MIN_MSE
 from evalkit.protocol import Clip
 from evalkit.views import Frames

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from evalkit.metrics.identity import Feature, features, shows_own_scene
-from evalkit.metrics.motion import baselines, long_baselines, rotation_span_deg
+from evalkit.metrics.motion import baselines, rotation_span_deg
+from evalkit.metrics.pose import relative_poses
 from evalkit.oracles.oracle import Estimate
 from evalkit.protocol import Value
 from evalkit.views import Frames
@@ -49,11 +50,12 @@ def skill_row(real: Estimate, render: Estimate, min_baseline: float) -> dict[str
     return {OWN_ERROR: float(trajectory_errors(render.w2c, real.w2c, own, min_baseline).degrees)}
 
 
-def amplitude_row(targets: Frames, real: Estimate, render: Estimate, min_baseline: float) -> dict[str, Value]:
-    """How far the render moves over how far A moves: sums of the baselines of A's long pairs of views.
+def amplitude_row(targets: Frames, real: Estimate, render: Estimate) -> dict[str, Value]:
+    """How much of A's way the render goes, for an oracle whose answers have the unit of the world.
 
-    For an oracle whose answers have the unit of the world. A's cameras are the true ones, where they are known.
+    The factor s for which s t fits the relative translations p of the render best, t being those of A:
+    sum(p . t) / sum(t . t). A's cameras are the true ones, where they are known.
     """
-    w2c = real.w2c if targets.cameras is None else targets.cameras.w2c[None].cpu().double()
-    long = long_baselines(w2c, min_baseline)
-    return {AMPLITUDE: float(baselines(render.w2c)[long].sum() / baselines(w2c)[long].sum())}
+    w2c = real.w2c if targets.cameras is None else targets.cameras.w2c[None].cpu()
+    moved, way = relative_poses(render.w2c)[1], relative_poses(w2c)[1]
+    return {AMPLITUDE: float((moved * way).sum() / way.square().sum())}
