@@ -10,6 +10,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.paired_numbers import compared_by_protocol
 from evalkit.cli.tables import grouped, print_notes
 from evalkit.console import console
 from evalkit.errors import UserError
@@ -39,17 +40,18 @@ def _names(group: Sequence[FoundRun]) -> list[str]:
 def _table(group: Sequence[FoundRun], reference: str) -> Table:
     base = group[_names(group).index(reference)]
     base_rows = rows_of(base)
-    columns = [column for column in base.summary.columns if column.key in base_rows]
+    by_protocol = [compared_by_protocol(other, base) for other in group if other is not base]
+    known = {*base_rows, *(key for of_other in by_protocol for key in of_other)}
+    columns = [column for column in base.summary.columns if column.key in known]
     table = Table(box=box.SIMPLE_HEAD, caption_justify="left")
     table.caption = "paired by sample; 95 % intervals and two-sided p-values, clustered by scene"
     table.add_column("baseline", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.title), justify="right")
-    for other in group:
-        if other is not base:
-            both = base_rows.merge(rows_of(other), on="sample", suffixes=("", " of the other"))
-            cells = [_cell(column, compared(both, column.key)) for column in columns]
-            table.add_row(Text(other.summary.baseline), *cells)
+    for other, own in zip((run for run in group if run is not base), by_protocol, strict=True):
+        both = base_rows.merge(rows_of(other), on="sample", suffixes=("", " of the other"))
+        cells = [_cell(column, own.get(column.key) or compared(both, column.key)) for column in columns]
+        table.add_row(Text(other.summary.baseline), *cells)
     return table
 
 

@@ -54,20 +54,23 @@ class OwnAndOthers:
         """
         kept = np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
         rows = _Rows.of(self, kept)
-        return LeftOut(rows.whole(), rows.without_scenes(), rows.without_sets(), len(kept), rows.units)
+        touched = len({name for i in kept.tolist() for name in self.scenes[i]})
+        return LeftOut(rows.whole(), rows.without_scenes(), rows.without_sets(), len(kept), touched, rows.units)
 
 
 @dataclass(frozen=True)
 class LeftOut:
     """Means of own and others: over all [2], without each scene [2, S], without the rows of each set [2, C].
 
-    ``rows`` is the number of rows, ``units`` the number of independent scenes or sets of scenes.
+    ``rows`` and ``touched``: the numbers of rows and of their scenes; ``units``: of scenes or distinct sets of scenes,
+    whichever is smaller.
     """
 
     whole: Floats
     scenes: Floats
     sets: Floats
     rows: int
+    touched: int
     units: int
 
     def changes(self, statistic: Statistic) -> tuple[float, Floats, Floats]:
@@ -80,7 +83,7 @@ class LeftOut:
         """Return a statistic of the two means with its interval, by Student's t with ``units`` - 1 degrees."""
         number, by_scene, by_set = self.changes(statistic)
         half = _quantile(self.units, level) * _standard_error(by_scene, by_set, self.units)
-        return Interval(number, number - half, number + half, self.rows, self.units)
+        return Interval(number, number - half, number + half, self.rows, self.touched)
 
 
 def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
@@ -90,7 +93,7 @@ def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: fl
     number, error = number_a - number_b, _standard_error(scenes_a - scenes_b, sets_a - sets_b, a.units)
     half = _quantile(a.units, level) * error
     p_value = float(2 * student_t.sf(abs(number) / error, a.units - 1)) if error > 0 else math.nan
-    return Comparison(Interval(number, number - half, number + half, a.rows, a.units), p_value)
+    return Comparison(Interval(number, number - half, number + half, a.rows, a.touched), p_value)
 
 
 def _standard_error(by_scene: Floats, by_set: Floats, units: int) -> float:

@@ -11,7 +11,7 @@ import pandas as pd
 from evalkit.metrics.accuracies import THRESHOLDS, AucMethod, auc
 from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import Arrays
-from evalkit.stats.bootstrap import Interval
+from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import OwnAndOthers
 from protocols.shared.summaries import intervals, slices_of
 from protocols.tps.bleed import FLAGGED, is_flagged
