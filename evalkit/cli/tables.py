@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,8 @@ def print_tables(runs: Sequence[FoundRun], origins: Mapping[Path, str] | None = 
     """Print runs with intervals, coverage, failures by reason, where they lie, and where their rows come from."""
     for title, group in grouped(runs):
         console().print(Text(title, "bold"), soft_wrap=True)
-        console().print(_table(group))
+        for columns in _fitting(group):
+            console().print(_table(group, columns))
         if any(run.summary.slices for run in group):
             console().print(_slices(group))
         shared = [note for note in group[0].summary.notes if all(note in run.summary.notes for run in group)]
@@ -115,10 +117,10 @@ def _coverage(summary: RunSummary) -> str:
 def _cell(column: ColumnRecord, summary: RunSummary) -> tuple[str, str]:
     """The mean, and its 95 % interval with a digit less, where one can be estimated."""
     interval = summary.metrics.get(column.key)
-    if interval is None or interval.mean is None:
+    if interval is None or interval.mean is None or math.isnan(interval.mean):
         return "-", ""
     mean = f"{interval.mean * column.scale:.{column.digits}f}"
-    if interval.low is None or interval.high is None:
+    if interval.low is None or interval.high is None or math.isnan(interval.low):
         return mean, ""
     low, high = (f"{end * column.scale:.{max(column.digits - 1, 0)}f}" for end in (interval.low, interval.high))
     return mean, f"{low}–{high}"
@@ -148,9 +150,18 @@ def _reference_cell(column: ColumnRecord, values: Mapping[str, float | None]) ->
     return "" if value is None else f"{value * column.scale:.{column.digits}f}"
 
 
-def _table(group: Sequence[FoundRun]) -> Table:
-    columns = _columns(group)
-    table = Table(box=box.SIMPLE_HEAD, caption="95 % intervals, clustered by scene", caption_justify="left")
+def _fitting(group: Sequence[FoundRun]) -> list[list[ColumnRecord]]:
+    """The columns in their order, cut into tables that are no wider than what is printed on."""
+    parts: list[list[ColumnRecord]] = [[]]
+    for column in _columns(group):
+        if parts[-1] and console().measure(_table(group, [*parts[-1], column])).maximum >= console().width:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
+def _table(group: Sequence[FoundRun], columns: Sequence[ColumnRecord]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, caption=_caption(group), caption_justify="left")
     table.add_column("baseline", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.title), justify="right")
@@ -164,6 +175,12 @@ def _table(group: Sequence[FoundRun]) -> Table:
     for name, values in group[0].summary.references.items():
         table.add_row(Text(name), *(_reference_cell(column, values) for column in columns), "", style="dim")
     return table
+
+
+def _caption(group: Sequence[FoundRun]) -> str:
+    titles = [title for title, _ in _blocks(group) if title]
+    outside = f"; outside the ranking: {', '.join(titles)}" if titles else ""
+    return f"95 % intervals, clustered by scene{outside}"
 
 
 def _blocks(group: Sequence[FoundRun]) -> list[Group]:
@@ -199,7 +216,7 @@ def _markdown(title: str, group: Sequence[FoundRun]) -> str:
     lines = [f"**{title}**", "", _markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)])]
     for block, runs in _blocks(group):
         if block:
-            lines.append(_markdown_row([f"*{block}*", *[""] * (len(columns) + 1)]))
+            lines.append(_markdown_row([f"*{block} (outside the ranking)*", *[""] * (len(columns) + 1)]))
         for run in runs:
             spans = [_cell(column, run.summary) for column in columns]
             cells = [f"{mean} ({span})" if span else mean for mean, span in spans]

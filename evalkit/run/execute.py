@@ -18,7 +18,7 @@ from evalkit.run.session import Session
 from evalkit.run.store import table
 from evalkit.weights.store import absent
 
-PARTIAL_TRUTH = "partial truth, outside the ranking"  # block of tables for controls that use the truth in part
+PARTIAL_TRUTH = "partial truth"  # block of tables for controls that use the truth in part
 PICTURES = 2  # samples at the head of the plan that get a contact sheet
 
 

@@ -41,7 +41,7 @@ ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middlin
 BASELINE_SLICES = ("short baselines", "middling", "long")
 LEAST_CEILING = 0.5  # AUC@20 signed of the ceiling; below it the oracle's numbers mean little
 CEILING_LINE, OTHERS_LINE = "ceiling (real, blurred)", "real clips of other pairs"
-BLEEDING = "flagged by bleed, outside the ranking"  # block of a table
+BLEEDING = "flagged by bleed"  # block of a table
 
 
 class Findings(NamedTuple):
