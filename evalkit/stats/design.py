@@ -6,8 +6,8 @@ scene (dyadic-robust: Aronow, Samii and Assenova, Political Analysis 2015; Camer
 
     V = k / N^2 (sum_s T_s^2 - R' E R),    k = 1 / (1 - P / N^2),
 
-where E counts how often a pair of cells is in sum_s T_s^2 beyond once (a row of two scenes is in it twice), and P is the
-number of ordered pairs of rows that share a scene. k makes V unbiased for independent rows of one variance: it is
+where E counts how often a pair of cells is in sum_s T_s^2 beyond once (a row of two scenes is in it twice), and P is
+the number of ordered pairs of rows that share a scene. k makes V unbiased for independent rows of one variance: it is
 N / (N - 1) for rows of one scene each, G / (G - 1) for G clusters of one size.
 """
 
@@ -27,8 +27,8 @@ from evalkit.stats.interval import Floats
 
 SceneSet = tuple[str, ...]
 _MOST_SHARED = 0.8  # of the pairs of rows: above, residuals say nothing about what all rows have in common
-_FLOOR = 0.5  # V is at least this part of the variance of independent rows: in small cycles it can be negative
-_MANY = 60.0  # degrees of freedom above which they are not calibrated
+_FLOOR = 0.25  # V is at least this part of the variance of independent rows: in small cycles it can be negative
+_MANY = 12.0  # degrees of freedom above which Student's t needs no calibration by draws
 _DRAWS, _NUMBERS = 4000, 4_000_000  # of a calibration: means drawn, and random numbers at most
 
 
@@ -158,7 +158,7 @@ class Design:
     def degrees_of_freedom(self) -> tuple[float, float]:
         """Degrees of freedom of V for an interval and for a test; NaN where V says nothing.
 
-        A test may not err on the narrow side under any of the models of `_calibrated`; an interval takes their middle.
+        They differ for small crossed designs, see `_calibrated`.
         """
         if self.rows < 2 or self.shared_part > _MOST_SHARED or len(self.cells) < 2:
             return np.nan, np.nan
@@ -183,7 +183,7 @@ class Design:
     def _of_independent_rows(self) -> float:
         """Satterthwaite's degrees of freedom of V for independent rows: tr(MA)^2 / tr((MA)^2), M = I - 11'/N.
 
-        With A_ij = 1 where rows share a scene, P = 1'A1 and p_i = (A1)_i: (N - P/N)^2 / (P - 2 sum p^2 / N + P^2 / N^2).
+        A_ij = 1 where rows share a scene; P = 1'A1 and p = A1 give (N - P/N)^2 / (P - 2 sum p^2 / N + P^2 / N^2).
         """
         shares = self._shared @ self.counts
         pairs, n = float(self.counts @ shares), self.rows
@@ -196,8 +196,8 @@ def _calibrated(design: Design) -> tuple[float, float]:
 
     V of small crossed designs is far from a multiple of chi^2. The 95 % quantile of |mean| / sqrt(V) is therefore drawn
     (4,000 times, seeded) for three models: independent rows, rows that are sums of their scenes' effects, and an equal
-    mixture. Student's t with the returned degrees of freedom has the middle of the lowest and highest quantile (for an
-    interval), and the highest (for a test).
+    mixture. Student's t with the returned degrees of freedom has the lowest of the three for an interval, whose long
+    side makes up for it, and the highest for a test.
     """
     draws = int(np.clip(_NUMBERS // max(len(design.cells), 1), 1000, _DRAWS))
     rng = np.random.default_rng(0)
@@ -211,8 +211,7 @@ def _calibrated(design: Design) -> tuple[float, float]:
         residuals = sums - design.counts[:, None] * mean
         squares = row_part * inside + (residuals**2 / design.counts[:, None]).sum(axis=0)
         quantiles.append(float(np.quantile(np.abs(mean) / np.sqrt(design.variance(residuals, squares)), 0.95)))
-    low, high = min(quantiles), max(quantiles)
-    return _with_quantile((low + high) / 2), _with_quantile(high)
+    return _with_quantile(min(quantiles)), _with_quantile(max(quantiles))
 
 
 def _with_quantile(value: float) -> float:

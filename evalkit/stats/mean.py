@@ -13,7 +13,7 @@ from evalkit.stats.design import Design, SceneSet
 from evalkit.stats.interval import MIN_SCENES, Floats, Interval
 
 MIN_GROUPS = 5  # with fewer, sums are added up by set of scenes instead of by group
-_LONG_SIDE = 1.5  # of Edgeworth's first term, on the side of the long tail
+_LONG_SIDE = 2.0  # times Edgeworth's first term, on the side of the long tail
 
 
 def mean_interval(
@@ -84,8 +84,8 @@ def _skewed(
     """Student's interval, longer on the side of the long tail.
 
     Edgeworth's first term moves the quantiles of a studentised mean by g (1 + 2 t^2) / 6, g its skewness (Hall 1992,
-    section 3.4). Half as much again is added on the long side, since the skewness of few rows is an underestimate, and
-    nothing is taken from the short side. g is made unbiased for independent rows: n^2 / ((n - 1)(n - 2)), n = df + 1.
+    section 3.4). Twice that is added on the long side, since the skewness of few rows is an underestimate, and nothing
+    is taken from the short side. g is made unbiased for independent rows: n^2 / ((n - 1)(n - 2)), n = df + 1.
     """
     error, quantile = np.sqrt(variance), float(student.ppf((1 + level) / 2, degrees))
     unbiased = (degrees + 1) ** 2 / (degrees * max(degrees - 1, 0.7))
