@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from evalkit.stats.interval import Floats, Interval
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval
 from evalkit.stats.paired import Comparison
 
-MIN_SCENES = 5  # with fewer, no interval is given
 Ints = NDArray[np.int64]
 Statistic = Callable[[Floats, Floats], Floats]  # of the means of own and of others, elementwise
 
@@ -93,7 +92,8 @@ def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: fl
     number, error = number_a - number_b, _standard_error(scenes_a - scenes_b, sets_a - sets_b, a.units)
     half = _quantile(a.units, level) * error
     p_value = float(2 * student_t.sf(abs(number) / error, a.units - 1)) if error > 0 else math.nan
-    return Comparison(Interval(number, number - half, number + half, a.rows, a.touched), p_value)
+    reason = "" if a.units >= MIN_SCENES else f"{a.units} scenes: expected {MIN_SCENES} or more"
+    return Comparison(Interval(number, number - half, number + half, a.rows, a.touched), p_value, reason)
 
 
 def _standard_error(by_scene: Floats, by_set: Floats, units: int) -> float:

@@ -45,7 +45,7 @@ from protocols.tps.exact_transfer import ExactTransfers, error_image, transfer_e
 from protocols.tps.options import TpsOptions
 from protocols.tps.pair_row import amplitude_row, identity_row, motion_row, skill_row
 from protocols.tps.plan import TpsPlan
-from protocols.tps.summary import against_others, of_the_paper, oracle_values, other_means
+from protocols.tps.summary import against_others, of_the_paper, oracle_values, other_means, unbounded_means
 
 
 class Estimates(NamedTuple):
@@ -150,7 +150,7 @@ class Tps(TpsPlan):
             return Summary({})
         readable = scored[scored[ORACLE_ON_REAL] == "ok"]
         values = oracle_values(readable)
-        metrics = intervals(readable, values) | other_means(scored)
+        metrics = intervals(readable, values) | other_means(scored) | unbounded_means(scored, readable)
         if self.version == "xfactor":
             findings = of_the_paper(readable, values[self.columns[0].key], metrics)
         else:

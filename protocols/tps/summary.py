@@ -25,6 +25,7 @@ from protocols.tps.columns import (
     IDENTITY_REAL,
     NEAR_SKILL,
     ORACLE_FAILED,
+    ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
     OWN_ERROR,
     REAL_VS_TRUTH,
@@ -64,15 +65,29 @@ def oracle_values(readable: pd.DataFrame) -> dict[str, pd.Series]:
     values = {key: readable[key] for key in accuracy_keys(RENDER)}
     values |= {failed_as_90(key): readable[key].mask(failed, 0.0) for key in accuracy_keys(RENDER)}
     values[ORACLE_FAILED] = failed.astype(float)
-    return values | _present(readable, (*accuracy_keys(CEILING), OWN_ERROR, AMPLITUDE))
+    return values | _present(readable, accuracy_keys(CEILING))
+
+
+def unbounded_means(scored: pd.DataFrame, readable: pd.DataFrame) -> dict[str, Interval]:
+    """Means of what is no share: errors and amplitudes of readable pairs, and exact transfer errors of all."""
+    of_oracle = intervals(readable, _present(readable, (OWN_ERROR, AMPLITUDE)), bounded=False)
+    return of_oracle | intervals(scored, _present(scored, EXACT), bounded=False)
+
+
+def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """`oracle_values` of all rows: failures count, and pairs whose real clip the oracle could not read are NaN."""
+    if ORACLE_ON_RENDER not in rows:
+        return {}
+    values = oracle_values(rows[(rows["status"] == "ok") & (rows[ORACLE_ON_REAL] == "ok")])
+    return {key: series.reindex(rows.index) for key, series in values.items()}
 
 
 def other_means(scored: pd.DataFrame) -> dict[str, Interval]:
-    """Means over all pairs of what does not need the oracle to read a clip: scene identity and the exact error.
+    """Means over all pairs of what does not need the oracle to read a clip: scene identity.
 
     And how good the oracle is on real frames, where the true cameras are known.
     """
-    keys = (*accuracy_keys(REAL_VS_TRUTH), IDENTITY, IDENTITY_REAL, *EXACT)
+    keys = (*accuracy_keys(REAL_VS_TRUTH), IDENTITY, IDENTITY_REAL)
     return intervals(scored, _present(scored, keys))
 
 

@@ -11,7 +11,6 @@ import torch
 
 from evalkit.geometry.se3 import motion_exp
 from evalkit.seeds import generator
-from evalkit.stats.interval import Floats
 from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
 from protocols.tps.bleed import correlations, is_flagged
 from protocols.tps.others import OtherClips
@@ -48,7 +47,7 @@ def scenes_of(design: str, count: int) -> list[tuple[str, ...]]:
 
 
 def simulated(scenes: Sequence[tuple[str, ...]], own_deg: float, rng: np.random.Generator) -> OwnAndOthers:
-    """Errors with effects of the scenes of a pair and of the motion of each clip; own errors are skewed to the right."""
+    """Errors with effects of the scenes of a pair and of the motion of each clip; own errors are skewed."""
     names = sorted({row[0] for row in scenes})
     a = np.array([names.index(row[0]) for row in scenes])
     effect = dict(zip(sorted({name for row in scenes for name in row}), rng.normal(size=10**4), strict=False))
@@ -86,7 +85,7 @@ def _interval(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Gene
 
 
 def _bleed(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
-    """Changes of renders and targets without bleed, few and smooth enough that correlations spread as in real tables."""
+    """Changes of renders and targets without bleed, of so few numbers that correlations spread as in real tables."""
     others, flagged, draws = OtherClips.of([str(i) for i in range(len(scenes))], scenes), 0, 4000
     for _ in range(draws):
         renders, targets = (torch.from_numpy(rng.standard_normal((len(scenes), 150))) for _ in range(2))
@@ -122,7 +121,7 @@ def broken(table: pd.DataFrame) -> Sequence[str]:
 
 PART = Part(
     name="skill",
-    title="Intervals of skill (own errors skewed to the right), differences, bleed without bleed, seconds for 4,000 pairs",
+    title="Intervals of skill and of its differences, tables flagged without bleed, seconds for 4,000 pairs",
     code=("evalkit/stats", "protocols/tps"),
     cells=cells,
     measure=measure,
