@@ -103,6 +103,23 @@ def test_weights_code_and_helpers_of_an_outside_method_count_by_content(plugins:
     assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b, "another helper module"
 
 
+METRIC = "def mae(pred, target):\n    return {factor} * (pred - target).abs().flatten(1).mean(1)\n"
+
+
+def test_the_code_of_an_outside_metric_counts(tmp_path: Path) -> None:
+    folder, command = (
+        tmp_path / "plugins",
+        [*SMALL, "baseline=static", "protocol.metrics=[mymae]", f"out={tmp_path}/out"],
+    )
+    numbers = []
+    for factor in (1.0, 2.0):
+        install(folder, "mine", {"mine.py": METRIC.format(factor=factor)}, {"metrics": {"mymae": "mine:mae"}})
+        result = evalkit("run", *command, plugins=folder)
+        assert result.returncode == 0, result.stderr
+        numbers.append(psnr_of(result.stdout, "static"))
+    assert numbers[1] == pytest.approx(2 * numbers[0], rel=0.02)
+
+
 def test_code_of_components_that_are_not_in_use_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def digest(baseline: str) -> str:
         return prepare(compose_run([*SMALL, f"baseline={baseline}", f"out={tmp_path}"]), Session()).manifest.digest
