@@ -87,20 +87,21 @@ def run_grey(plugins: Path, tmp_path: Path, *more: str) -> float:
 
 
 def test_weights_code_and_helpers_of_an_outside_method_count_by_content(plugins: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("0.5")
-    (tmp_path / "b.txt").write_text("0.0")
-    a = run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt")
-    b = run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/b.txt")
-    assert a != b, "another file"
-    (tmp_path / "a.txt").write_text("0.0")
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b, "another content"
-    (plugins / "grey.py").write_text((plugins / "grey.py").read_text().replace("self.level)", "0.5)"))
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == a, "another render()"
-    (plugins / "grey.py").write_text((plugins / "grey.py").read_text().replace("0.5)", "self.level)"))
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b
-    (tmp_path / "a.txt").write_text("0.5")
+    weights = tmp_path / "a.txt"
+    weights.write_text("0.5")
+    first = run_grey(plugins, tmp_path, f"baseline.weights={weights}")
+    weights.write_text("0.0")
+    black = run_grey(plugins, tmp_path, f"baseline.weights={weights}")
+    assert black != first, "another content of the file"
+    source = (plugins / "grey.py").read_text()
+    (plugins / "grey.py").write_text(
+        source.replace("torch.full_like(scene, self.level)", "torch.full_like(scene, 0.5)")
+    )
+    assert run_grey(plugins, tmp_path, f"baseline.weights={weights}") == first, "another render()"
+    (plugins / "grey.py").write_text(source)
+    weights.write_text("0.5")
     (plugins / "grey_help.py").write_text("scaled = 0.0\n")
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b, "another helper module"
+    assert run_grey(plugins, tmp_path, f"baseline.weights={weights}") == black, "another helper module"
 
 
 METRIC = "def mae(pred, target):\n    return {factor} * (pred - target).abs().flatten(1).mean(1)\n"
