@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from evalkit.api import evaluate
+from evalkit import evaluate
 from evalkit.errors import UserError
 
 
