@@ -40,8 +40,8 @@ class ProceduralOptions(ComponentOptions):
     version: Annotated[
         Version,
         Field(
-            description="Version of the camera paths: 2 (varied directions, uneven speed) or 1 (glides, arcs and turns at "
-            "even speed). Scenes are the same."
+            description="Version of the camera paths: 2 (all directions, uneven speed) or 1 (glides, arcs and turns at "
+            "constant speed). Scenes are the same."
         ),
     ] = 2
     seed: Annotated[int, Field(description="Random seed of the worlds.")] = 0

@@ -1,8 +1,8 @@
 """Smooth random motion of uneven speed: strokes between waypoints, as a hand makes them.
 
 Each stroke follows the minimum-jerk curve u^3 (10 - 15 u + 6 u^2), whose speed and acceleration are 0 at both ends
-(Flash and Hogan, J. Neurosci. 1985, eq. 4). Their sum therefore has a continuous second derivative. Strokes may overlap,
-so that the path bends, or have a pause between them.
+(Flash and Hogan, J. Neurosci. 1985). Their sum therefore has a continuous second derivative. Strokes may overlap, so
+that the path bends, or have a pause between them.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def minimum_jerk(time: Array) -> Array:
 def stroke_path(rng: Rng, length: int, timing: Timing, start: Array, step: Callable[[Rng, Array], Array]) -> Array:
     """Path [length, D] through waypoints: ``start`` [D], then each one is ``step`` of the waypoint before.
 
-    Every point of the path is a weighted mean of waypoints: it stays in any convex set that contains them. A longer path
-    continues a shorter one.
+    Every point of the path is a weighted mean of waypoints: it stays in any convex set that contains them. A longer
+    path continues a shorter one.
     """
     frames, waypoint = np.arange(length, dtype=np.float64), start
     path = np.repeat(start[None], length, axis=0)

@@ -1,8 +1,8 @@
 """Camera paths of version 2 as world-to-camera matrices: every kind and direction of motion, at uneven speed.
 
-In version 1 another clip's motion, or the frame numbers, tell much of where a camera went: all clips of `orbits` go left or
-right at constant speed, all of `turntable` one way. Here a window of 24 to 32 frames has two to five strokes (`strokes`)
-in directions of their own. docs/worlds.md has the numbers.
+In version 1 another clip's motion, or the frame numbers, tell much of where a camera went: all clips of `orbits` go
+left or right at constant speed, all of `turntable` one way. Here a window of 24 to 32 frames has about three strokes
+(`strokes`) in directions of their own. docs/worlds.md has the numbers.
 """
 
 from __future__ import annotations
