@@ -32,4 +32,4 @@ def test_a_few_samples_of_the_table(protocol: tuple[str, ...], table: str, keys:
     measured = pd.read_csv(tmp_path / "rows.csv").set_index(["baseline", "sample"]).sort_index()
     shipped = pd.read_csv(ROWS)
     shipped = shipped[shipped["table"].str.match(table)].set_index(["baseline", "sample"]).loc[measured.index]
-    pd.testing.assert_frame_equal(measured[keys], shipped[keys], rtol=2e-3)  # other machines, other roundings
+    pd.testing.assert_frame_equal(measured[keys], shipped[keys], rtol=5e-3)  # other machines, other roundings

@@ -118,7 +118,8 @@ def _inputs(config: RunConfig, planner: Planner, card: Card, parts: dict[str, An
         components.append((Group.ORACLE, config.oracle))
         if not _covers_its_settings(Group.ORACLE, config.oracle.name):
             parts["oracle_settings"] = config.oracle.model_dump(mode="json")
-    code = code_of((group, options.name) for group, options in components)
+    metrics = [(Group.METRIC, name) for name in getattr(config.protocol, "metrics", ())]
+    code = code_of([*((group, options.name) for group, options in components), *metrics])
     return {
         "schema": SCHEMA,
         "protocol": {"version": planner.version, "settings": config.protocol.model_dump(mode="json")},
