@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from evalkit.cli.main import app
 
 ROWS = Path(__file__).resolve().parents[1] / "leaderboards" / "small.csv"
-AS_TABLED = ("dataset.world=orbits", "protocol.resolution=32", "baseline=xfactor,rayzer,rust", "controls=false")
+AS_TABLED = ("dataset.world=orbits", "dataset.version=1", "protocol.resolution=32", "baseline=xfactor,rayzer,rust",
+             "controls=false")  # fmt: skip
 
 
 @pytest.mark.parametrize(
