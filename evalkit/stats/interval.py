@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+MIN_SCENES = 5  # with fewer, no interval is given
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Interval:
     Args:
         mean, low, high: the mean and the bounds of the interval; NaN where they are not known.
         n: number of rows in the mean.
-        scenes: number of scenes, or of groups of scenes, that were resampled.
+        scenes: number of scenes that these rows touch.
     """
 
     mean: float
