@@ -53,7 +53,7 @@ def circling_path(rng: Rng, length: int, target: Array) -> Array:
         while True:
             aside, up, away = rng.direction() * rng.uniform(0.2, 0.5)
             _, elevation, distance = place
-            following = place + np.array([aside / (distance * np.cos(elevation)), up / distance, away])
+            following: Array = place + np.array([aside / (distance * np.cos(elevation)), up / distance, away])
             inside_elevation = lowest <= following[1] <= highest
             if inside_elevation and ORBIT_DISTANCE[0] <= following[2] <= ORBIT_DISTANCE[1]:
                 return following
@@ -72,7 +72,7 @@ def turning_path(rng: Rng, length: int) -> Array:
     def step(rng: Rng, place: Array) -> Array:
         while True:
             heading, angle = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(20, 70))
-            following = place + angle * np.array([np.cos(heading) / np.cos(place[1]), np.sin(heading)])
+            following: Array = place + angle * np.array([np.cos(heading) / np.cos(place[1]), np.sin(heading)])
             if lowest <= following[1] <= highest:
                 return following
 
@@ -85,7 +85,8 @@ def _in_ball(rng: Rng, length: int, radius: float, shortest_step: float) -> Arra
     """Path [N, 3] in a ball about the origin, between uniform waypoints that are ``shortest_step`` apart."""
 
     def point(rng: Rng) -> Array:
-        return rng.direction() * radius * rng.uniform(0, 1) ** (1 / 3)
+        place: Array = rng.direction() * radius * rng.uniform(0, 1) ** (1 / 3)
+        return place
 
     def step(rng: Rng, place: Array) -> Array:
         while True:
