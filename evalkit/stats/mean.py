@@ -126,7 +126,8 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     sums = np.array([np.sort(centred[rows], axis=0).sum(axis=0) for rows in rows_of_cells])
     squares = (np.sort(centred, axis=0) ** 2).sum(axis=0)
     inside = ((finite >= 0) & (finite <= 1)).all(axis=0) if bounded is None else np.full(columns, bounded)
-    low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, inside.tolist(), level)
+    shares = [bool(flag) for flag in inside]
+    low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
     n, count = len(values), len(design.names)
     return [Interval(*numbers, n, count) for numbers in zip(means.tolist(), low.tolist(), high.tolist(), strict=True)]
 
