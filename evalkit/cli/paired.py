@@ -23,7 +23,10 @@ from evalkit.run.records import ColumnRecord, Conditions
 from evalkit.run.row_numbers import numbers_of
 from evalkit.stats.paired import Comparison, holm, paired_difference
 
-CAPTION = "paired by sample; 95 % intervals by scene; two-sided p-values, Holm-corrected over the methods of a column"
+CAPTION = (
+    "paired by sample; 95 % intervals by scene; two-sided p-values, Holm-corrected over the methods of a column\n"
+    "! a / b: samples with a number of this method only / of the reference only"
+)
 SAMPLES_SCORED = "scored samples\nonly here / only there"
 
 
@@ -142,7 +145,7 @@ def _cell(column: ColumnRecord, comparison: Comparison, both: pd.DataFrame) -> s
         lines.append("p –" if math.isnan(comparison.p_value) else f"p = {comparison.p_value:.2g}")
     lines += [f"n = {interval.n}"] + [f"{interval.scenes} scenes"] * (interval.n < len(both))
     one_sided = _only_one(both, column.key) if column.key in both else "0 / 0"
-    return "\n".join(lines if one_sided == "0 / 0" else [*lines, f"! only one: {one_sided}"])
+    return "\n".join(lines if one_sided == "0 / 0" else [*lines, f"! {one_sided}"])
 
 
 def _only_one(both: pd.DataFrame, key: str, value: str | None = None) -> str:

@@ -100,7 +100,7 @@ class Design:
     @cached_property
     def group_sizes(self) -> Floats:
         """Number of rows of each group of connected cells."""
-        return np.bincount(self.components, weights=self.counts)
+        return np.bincount(self.components, weights=self.counts).astype(np.float64)
 
     @cached_property
     def units(self) -> float:

@@ -163,7 +163,8 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TestJob]:
     """Controls at 32 pixels, judged by the alignment oracle."""
     out, session = tmp_path_factory.mktemp("small"), Session()
     names = ("warp", "half_motion", "static", "static_blurred", "mean_context")
-    settings = ["protocol=tps", "oracle=alignment", "dataset.world=orbits", "protocol.resolution=32", "limit=6"]
+    world = ["dataset.world=orbits", "dataset.version=1"]
+    settings = ["protocol=tps", "oracle=alignment", *world, "protocol.resolution=32", "limit=6"]
     jobs = [planned_job([*settings, f"baseline={name}", f"out={out}"], session) for name in names]
     executed(*jobs)
     return dict(zip(names, jobs, strict=True))

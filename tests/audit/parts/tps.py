@@ -12,7 +12,10 @@ from evalkit.run.records import IntervalRecord, RunSummary
 from tests.audit.frame import Cell, Part, Rows
 from tests.jobs import executed, planned_job
 
-SETTINGS = ("protocol=tps", "oracle=alignment", "dataset.world=orbits", "protocol.resolution=32", "limit=24")
+SETTINGS = (
+    "protocol=tps", "oracle=alignment", "dataset.world=orbits", "dataset.version=1", "protocol.resolution=32",
+    "limit=24",
+)  # fmt: skip
 HONEST = ("warp", "xfactor", "rayzer", "rust")
 KEYS = (
     "skill", "near_skill", "own_error_deg", "others_error_deg", "others_beaten", "amplitude", "auc_exact_signed@20",
@@ -115,7 +118,7 @@ def _cell(row: pd.Series, key: str, scale: float, digits: int) -> str:
 
 PART = Part(
     name="tps",
-    title="tps@3: honest methods, cheats, and the column that exposes each (24 pairs of orbits, 32 pixels)",
+    title="tps@3: honest methods, cheats, and the column that exposes each (24 pairs of version-1 orbits, 32 pixels)",
     code=("protocols/tps", "protocols/shared", "baselines", "evalkit/stats", "evalkit/oracles", "evalkit/data"),
     cells=cells,
     measure=measure,
