@@ -127,7 +127,8 @@ class Summary:
 
     ``slices``: the first column's number over parts of the samples, by the name of the part. ``counts``: failures by
     kind, printed where they are not zero. ``references``: lines that stand beside every method in the table, such
-    as a closed-form chance level. ``notes``: what a reader must know.
+    as a closed-form chance level. ``notes``: what a reader must know. ``block``: the title of the part of the table,
+    below the ranking, where the run stands because of what was found; empty for the ranking.
     """
 
     metrics: Mapping[str, Interval]
@@ -135,6 +136,7 @@ class Summary:
     counts: Mapping[str, int] = field(default_factory=dict)
     references: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    block: str = ""
 
 
 class Planner(typing.Protocol):
@@ -167,9 +169,11 @@ class Protocol(Planner, typing.Protocol):
     """A protocol that can score.
 
     Optional attributes: ``controls`` (names of controls that belong beside it), ``implementation`` (see
-    `evalkit.registry`), ``kept_bytes(sample) -> int`` (size of the arrays that it keeps of a sample), and, as a static
-    method, ``row_numbers(rows) -> Mapping[str, pd.Series]`` (by column, the number of each row behind a mean of the
-    summary that the rows do not hold as such, a failure as 1 say; paired comparisons need it).
+    `evalkit.registry`), ``kept_bytes(sample) -> int`` (size of the arrays that it keeps of a sample), as a static
+    method ``row_numbers(rows) -> Mapping[str, pd.Series]`` (by column, the number of each row behind a mean of the
+    summary that the rows do not hold as such, a failure as 1 say; paired comparisons need it), and ``paired``:
+    "module:function" that compares two runs in numbers that are no means over rows. It takes the rows and the arrays
+    of each run, and the protocol's settings, and returns an `evalkit.stats.paired.Comparison` by key.
     """
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:

@@ -19,7 +19,7 @@ AS_TABLED = ("dataset.world=orbits", "dataset.version=1", "protocol.resolution=3
     ("protocol", "table", "keys"),
     [
         (("protocol=nvs", "limit=4"), "nvs@2 .* sampling=even", ["psnr", "ssim"]),
-        (("protocol=tps", "oracle=alignment", "limit=2"), "tps@2 ", ["exact_psnr", "magnitude"]),
+        (("protocol=tps", "oracle=alignment", "limit=2"), "tps@3 ", ["exact_psnr", "magnitude"]),
     ],
 )
 def test_a_few_samples_of_the_table(protocol: tuple[str, ...], table: str, keys: list[str], tmp_path: Path) -> None:

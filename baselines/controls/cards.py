@@ -47,6 +47,30 @@ class StaticBaseline:
     )
 
 
+class StaticBlurredBaseline:
+    """Shows the blurred reference frame at every pose: blur alone raises PSNR and SSIM."""
+
+    class Options(ControlOptions):
+        """No settings."""
+
+        name: str = "static_blurred"
+
+    implementation = "baselines.controls.copies:StaticBlurred"
+    card = replace(StaticBaseline.card, name="static_blurred", summary="the reference frame, blurred, always")
+
+
+class MeanContextBaseline:
+    """Shows the mean of the context frames at every pose."""
+
+    class Options(ControlOptions):
+        """No settings."""
+
+        name: str = "mean_context"
+
+    implementation = "baselines.controls.copies:MeanContext"
+    card = replace(StaticBaseline.card, name="mean_context", summary="the mean of the context frames, always")
+
+
 class CopyTargetBaseline:
     """Carries the target image inside its pose: a perfect score wherever pixels may pass that way."""
 
@@ -96,6 +120,58 @@ class ShuffledPosesBaseline:
         name="shuffled_poses",
         summary="warp, with the target poses permuted",
         target_poses=(TargetPose.GIVEN, TargetPose.TRANSFER),
+    )
+
+
+class HalfMotionBaseline:
+    """Renders as `warp` does, at half the rotation and half the translation of each pose."""
+
+    class Options(ControlOptions):
+        """No settings."""
+
+        name: str = "half_motion"
+
+    implementation = "baselines.controls.partial_motion:HalfMotion"
+    card = replace(
+        ShuffledPosesBaseline.card,
+        name="half_motion",
+        summary="warp, at half of every motion",
+        partial_truth=True,
+    )
+
+
+class FixedMotionBaseline:
+    """Renders as `warp` does, on one arc for all clips: of the poses it uses their order from left to right alone."""
+
+    class Options(ControlOptions):
+        """No settings."""
+
+        name: str = "fixed_motion"
+
+    implementation = "baselines.controls.partial_motion:FixedMotion"
+    card = replace(
+        ShuffledPosesBaseline.card,
+        name="fixed_motion",
+        summary="warp on one arc for all clips, in the order of the true cameras",
+        partial_truth=True,
+    )
+
+
+class BlendTargetBaseline:
+    """Mixes 20 % of the target image, carried in its pose, into what `warp` renders."""
+
+    class Options(ControlOptions):
+        """No settings."""
+
+        name: str = "blend_target"
+
+    implementation = "baselines.controls.warping:BlendTarget"
+    card = replace(
+        WarpBaseline.card,
+        name="blend_target",
+        summary="warp, with 20 % of the target image mixed in",
+        pose=PoseKind.BOTH,
+        target_poses=CopyTargetBaseline.card.target_poses,
     )
 
 

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from baselines.controls.cards import ControlOptions, CopyContextBaseline, CopyTargetBaseline, StaticBaseline
+from baselines.controls.cards import (
+    ControlOptions,
+    CopyContextBaseline,
+    CopyTargetBaseline,
+    MeanContextBaseline,
+    StaticBaseline,
+    StaticBlurredBaseline,
+)
+from evalkit.data.degrade import softened
 from evalkit.method import PoseCode, Scene, reference_of
 from evalkit.views import Views, take_views
 
@@ -57,8 +65,8 @@ class CopyContext(CopyContextBaseline):
         return scene.nearest(poses.latent.squeeze(-1))
 
 
-class Static(StaticBaseline):
-    """Shows the reference frame at every pose."""
+class OneImage:
+    """Shows one image of the scene at every pose; its poses hold nothing."""
 
     def __init__(self, options: ControlOptions, device: str) -> None:
         pass
@@ -67,14 +75,34 @@ class Static(StaticBaseline):
         """A pose is one zero."""
         return PoseCode(latent=views.images.new_zeros(*views.images.shape[:2], 1))
 
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Return the scene's image for every pose."""
+        assert isinstance(scene, Tensor) and poses.latent is not None
+        return repeated(scene, poses.latent.shape[1])
+
+
+class Static(StaticBaseline, OneImage):
+    """Shows the reference frame at every pose."""
+
     def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
         """Keep the reference frame."""
         return reference_image(views)
 
-    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
-        """Return the reference frame for every pose."""
-        assert isinstance(scene, Tensor) and poses.latent is not None
-        return repeated(scene, poses.latent.shape[1])
+
+class StaticBlurred(StaticBlurredBaseline, OneImage):
+    """Shows the blurred reference frame at every pose."""
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Keep the reference frame, blurred."""
+        return softened(reference_image(views))
+
+
+class MeanContext(MeanContextBaseline, OneImage):
+    """Shows the mean of the context frames at every pose."""
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """Keep the mean of the context."""
+        return views.images.mean(dim=1)
 
 
 class CopyTarget(CopyTargetBaseline):

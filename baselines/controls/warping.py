@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from baselines.controls.cards import ControlOptions, ShuffledPosesBaseline, WarpBaseline
+from baselines.controls.cards import BlendTargetBaseline, ControlOptions, ShuffledPosesBaseline, WarpBaseline
 from evalkit.geometry.projection import fill_holes, forward_splat
 from evalkit.geometry.se3 import relative_to
 from evalkit.method import PoseCode, Scene, reference_of
@@ -24,8 +24,8 @@ class DepthScene:
     cameras: Cameras
 
 
-class Warp(WarpBaseline):
-    """Moves context pixels by true depth and cameras."""
+class Warping:
+    """Moves context pixels by depth and cameras."""
 
     def __init__(self, options: ControlOptions, device: str) -> None:
         pass
@@ -54,6 +54,10 @@ class Warp(WarpBaseline):
             intrinsics = scene.cameras.intrinsics[:, middle : middle + 1].expand(-1, poses.cameras.w2c.shape[1], -1, -1)
         images, hit = forward_splat(scene.images, scene.depth, scene.cameras, Cameras(poses.cameras.w2c, intrinsics))
         return fill_holes(images, hit)
+
+
+class Warp(WarpBaseline, Warping):
+    """Moves context pixels by true depth and cameras."""
 
 
 @dataclass(frozen=True)
@@ -93,3 +97,26 @@ def derangement(count: int, sample_id: str) -> list[int]:
     for position, successor in zip(cycle, [*cycle[1:], cycle[0]], strict=True):
         order[int(position)] = int(successor)
     return order
+
+
+class BlendTarget(BlendTargetBaseline):
+    """Renders as `Warp` does, and mixes in the target image, which the pose carries beside the camera."""
+
+    share = 0.2  # of the target image
+
+    def __init__(self, options: ControlOptions, device: str) -> None:
+        self.warp = Warp(options, device)
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        """The true cameras, and the whole images beside them."""
+        return replace(self.warp.encode_poses(views, context), latent=views.images.flatten(2))
+
+    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
+        """As `Warp`."""
+        return self.warp.encode_scene(views, poses)
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Mix the warped image with the image that the pose holds."""
+        assert poses.latent is not None
+        warped = self.warp.render(scene, PoseCode(cameras=poses.cameras))
+        return torch.lerp(warped, poses.latent.reshape(warped.shape), self.share)

@@ -13,6 +13,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from evalkit.cli.paired_numbers import compared_by_protocol
 from evalkit.cli.tables import Group, grouped, print_notes
 from evalkit.config.describe import plain
 from evalkit.console import console
@@ -89,13 +90,18 @@ def _print_table(group: Sequence[FoundRun], reference: str) -> None:
         base_rows.merge(numbers_of(run.path, run.summary), on="sample", suffixes=("", " of the other"))
         for run in others
     ]
-    columns = [column for column in base.summary.columns if column.key in base_rows]
+    by_protocol = [compared_by_protocol(run, base) for run in others]
+    known = {*base_rows, *(key for comparisons in by_protocol for key in comparisons)}
+    columns = [column for column in base.summary.columns if column.key in known]
     table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=CAPTION)
     table.add_column("baseline", no_wrap=True)
     cells = []
     for column in columns:
         table.add_column(Text(column.title), justify="right")
-        cells.append(_column_cells(column, [compared(both, column.key) for both in joined], joined))
+        comparisons = [
+            own.get(column.key) or compared(both, column.key) for own, both in zip(by_protocol, joined, strict=True)
+        ]
+        cells.append(_column_cells(column, comparisons, joined))
     table.add_column(Text(SAMPLES_SCORED), justify="right")
     for i, (run, both) in enumerate(zip(others, joined, strict=True)):
         table.add_row(Text(run.summary.baseline), *(column[i] for column in cells), _only_one(both, "status", "ok"))
@@ -138,7 +144,7 @@ def _cell(column: ColumnRecord, comparison: Comparison, both: pd.DataFrame) -> s
         lines += [] if math.isnan(interval.low) else [ends]
         lines.append("p –" if math.isnan(comparison.p_value) else f"p = {comparison.p_value:.2g}")
     lines += [f"n = {interval.n}"] + [f"{interval.scenes} scenes"] * (interval.n < len(both))
-    one_sided = _only_one(both, column.key)
+    one_sided = _only_one(both, column.key) if column.key in both else "0 / 0"
     return "\n".join(lines if one_sided == "0 / 0" else [*lines, f"! {one_sided}"])
 
 

@@ -42,7 +42,8 @@ def print_tables(runs: Sequence[FoundRun], origins: Mapping[Path, str] | None = 
     """Print runs with intervals, coverage, failures by reason, where they lie, and where their rows come from."""
     for title, group in grouped(runs):
         console().print(Text(title, "bold"), soft_wrap=True)
-        console().print(_table(group))
+        for columns in _fitting(group):
+            console().print(_table(group, columns))
         if any(run.summary.slices for run in group):
             console().print(_slices(group))
         shared = [note for note in group[0].summary.notes if all(note in run.summary.notes for run in group)]
@@ -171,20 +172,44 @@ def _reference_cell(column: ColumnRecord, values: Mapping[str, float | None]) ->
     return "" if value is None else f"{value * column.scale:.{column.digits}f}"
 
 
-def _table(group: Sequence[FoundRun]) -> Table:
-    columns = _columns(group)
-    table = Table(box=box.SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
+def _fitting(group: Sequence[FoundRun]) -> list[list[ColumnRecord]]:
+    """The columns in their order, cut into tables that are no wider than what is printed on."""
+    parts: list[list[ColumnRecord]] = [[]]
+    for column in _columns(group):
+        if parts[-1] and console().measure(_table(group, [*parts[-1], column])).maximum >= console().width:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
+def _table(group: Sequence[FoundRun], columns: Sequence[ColumnRecord]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, caption=_caption(group), caption_justify="left")
     table.add_column("baseline", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.title), justify="right")
     table.add_column("samples", justify="right")
     table.add_column("scenes", justify="right")
-    for run in group:
-        cells = [_cell_lines(column, run.summary) for column in columns]
-        table.add_row(Text(run.summary.baseline), *cells, _coverage(run.summary), str(_scenes(run.summary) or "-"))
+    for title, runs in _blocks(group):
+        if title:
+            table.add_row(Text(title, "italic"))
+        for run in runs:
+            cells = [_cell_lines(column, run.summary) for column in columns]
+            table.add_row(Text(run.summary.baseline), *cells, _coverage(run.summary), str(_scenes(run.summary) or "-"))
     for name, values in group[0].summary.references.items():
         table.add_row(Text(name), *(_reference_cell(column, values) for column in columns), "", "", style="dim")
     return table
+
+
+def _caption(group: Sequence[FoundRun]) -> str:
+    titles = [title for title, _ in _blocks(group) if title]
+    outside = f"; outside the ranking: {', '.join(titles)}" if titles else ""
+    return f"{CAPTION}{outside}"
+
+
+def _blocks(group: Sequence[FoundRun]) -> list[Group]:
+    """The runs of a table by their block: first those of the ranking, then others under the title of their block."""
+    titles = sorted({run.summary.block for run in group})
+    return [(title, [run for run in group if run.summary.block == title]) for title in titles]
 
 
 def _slices(group: Sequence[FoundRun]) -> Table:
@@ -196,7 +221,7 @@ def _slices(group: Sequence[FoundRun]) -> Table:
     table.add_column("baseline", no_wrap=True)
     for name in names:
         table.add_column(Text(name), justify="right")
-    for run in group:
+    for run in (run for _, runs in _blocks(group) for run in runs):
         parts = (_part(column, run.summary.slices.get(name)) for name in names)
         table.add_row(Text(run.summary.baseline), *parts)
     return table
@@ -212,14 +237,14 @@ def _markdown(title: str, group: Sequence[FoundRun]) -> str:
     columns = _columns(group)
     header = ["baseline", *(column.title.replace("\n", " ") for column in columns), "samples", "scenes"]
     lines = [f"**{title}**", "", _markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)])]
-    for run in group:
-        spans = [_cell(column, run.summary) for column in columns]
-        cells = [f"{mean} ({span})" if span else mean for mean, span in spans]
-        lines.append(
-            _markdown_row(
-                [f"`{run.summary.baseline}`", *cells, _coverage(run.summary), str(_scenes(run.summary) or "-")]
-            )
-        )
+    for block, runs in _blocks(group):
+        if block:
+            lines.append(_markdown_row([f"*{block} (outside the ranking)*", *[""] * (len(columns) + 2)]))
+        for run in runs:
+            spans = [_cell(column, run.summary) for column in columns]
+            cells = [f"{mean} ({span})" if span else mean for mean, span in spans]
+            scenes = str(_scenes(run.summary) or "-")
+            lines.append(_markdown_row([f"`{run.summary.baseline}`", *cells, _coverage(run.summary), scenes]))
     for name, values in group[0].summary.references.items():
         lines.append(_markdown_row([name, *(_reference_cell(column, values) for column in columns), "", ""]))
     return "\n".join(lines) + "\n"

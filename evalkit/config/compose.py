@@ -115,7 +115,8 @@ def controls_of(overrides: Iterable[str]) -> tuple[str, ...]:
     >>> controls_of(["protocol=pose@vggt"])[len(CONTROLS) :]
     ('no_motion', 'dolly')
     """
-    chosen = [text.removeprefix("protocol=").partition("@")[0] for text in overrides if text.startswith("protocol=")]
+    typed = [text.removeprefix("protocol=").partition("@")[0] for text in overrides if text.startswith("protocol=")]
+    chosen = typed or [DEFAULTS[Group.PROTOCOL]]
     own = [load(Group.PROTOCOL, name) for name in chosen if name in names(Group.PROTOCOL)]
     return (*CONTROLS, *(name for protocol in own for name in getattr(protocol, "controls", ())))
 

@@ -61,6 +61,11 @@ def blurred(clip: Tensor, sigma: float) -> Tensor:
     return images
 
 
+def softened(images: Tensor) -> Tensor:
+    """Blur images [V, C, S, S] by 1/32 of their side: 1 pixel at 32 x 32. It raises the PSNR of a wrong image."""
+    return blurred(images, images.shape[-1] / 32)
+
+
 def _with_blur(clip: Tensor, amount: float, seed: str) -> Tensor:
     return blurred(clip, amount)
 

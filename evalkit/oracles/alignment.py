@@ -39,6 +39,7 @@ class AlignmentOracle:
     Options = AlignmentOptions
     implementation = "evalkit.oracles.image_alignment:AlignmentEstimator"
     reads_pixels = True
+    has_scale = True
 
     def __init__(self, options: AlignmentOptions, device: str) -> None:
         self.options = options

@@ -16,7 +16,7 @@ from evalkit.cache import cache_folder
 from evalkit.errors import UserError
 from evalkit.files import write_atomically
 from evalkit.oracles.frames import TRANSIENT, clips_to_uint8
-from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle, reads_pixels
+from evalkit.oracles.oracle import ClipLocation, Estimate, Identity, Oracle, has_scale, reads_pixels
 from evalkit.views import Cameras
 
 Answer = tuple[Tensor, str]  # w2c [V, 4, 4], and why there are no cameras, if so
@@ -32,7 +32,7 @@ class CachedOracle:
     reads_pixels = True
 
     def __init__(self, oracle: Oracle, folder: Path) -> None:
-        self._oracle, self._folder = oracle, folder
+        self._oracle, self._folder, self.has_scale = oracle, folder, has_scale(oracle)
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

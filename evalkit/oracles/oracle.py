@@ -68,6 +68,7 @@ class Oracle(OracleIdentity, Protocol):
     """Estimates the cameras of clips. Each clip is answered alone: no other clip changes its answer.
 
     Optional attributes: ``reads_pixels`` (False where answers do not depend on the images, and are not cached),
+    ``has_scale`` (True where cameras come in the unit of the world; otherwise each clip has a scale of its own),
     ``notes`` (lines that the user should read), and ``implementation`` (see `evalkit.registry`).
     """
 
@@ -87,3 +88,8 @@ class Oracle(OracleIdentity, Protocol):
 def reads_pixels(oracle: OracleIdentity) -> bool:
     """Whether the answers of an oracle depend on the images; if so they can be cached by content."""
     return bool(getattr(oracle, "reads_pixels", True))
+
+
+def has_scale(oracle: OracleIdentity) -> bool:
+    """Whether the cameras of different clips by this oracle have one unit of length, that of the world."""
+    return bool(getattr(oracle, "has_scale", False))

@@ -18,6 +18,7 @@ from evalkit.run.session import Session
 from evalkit.run.store import table
 from evalkit.weights.store import absent
 
+PARTIAL_TRUTH = "partial truth"  # block of tables for controls that use the truth in part
 PICTURES = 2  # samples at the head of the plan that get a contact sheet
 
 
@@ -90,6 +91,7 @@ def _record(job: Job, summary: Summary, rows: Sequence[Row], rows_sha256: str) -
         notes=(*summary.notes, *notes),
         rows_sha256=rows_sha256,
         intervals=INTERVALS,
+        block=PARTIAL_TRUTH if job.card.partial_truth else summary.block,
     ).sealed()
 
 

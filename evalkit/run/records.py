@@ -119,6 +119,7 @@ class RunSummary(Sealed):
     notes: tuple[str, ...]
     rows_sha256: str  # of rows.parquet
     intervals: str = "1"  # how they were made, see `INTERVALS`
+    block: str = ""  # title of the part of a table, below the ranking, where the run stands; empty for the ranking
 
 
 class RowHeader(BaseModel):

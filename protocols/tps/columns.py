@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evalkit.metrics.accuracies import ACCURACIES, MAGNITUDE, AucMethod, auc, rra, rta
+from evalkit.metrics.catalogue import LPIPS_VGG
 from evalkit.metrics.identity_feature import NETWORKS, Feature
 from evalkit.protocol import Better, Column
 
@@ -22,9 +25,29 @@ ROTATION_SPAN, BASELINE = "rotation_span_deg", "baseline"  # how much the camera
 
 EXACT_PSNR, EXACT_SSIM = "exact_psnr", "exact_ssim"
 EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION = "exact_psnr_visible", "exact_visible_fraction"
-EXACT = (EXACT_PSNR, EXACT_SSIM, EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION)
+
+EXACT_GAIN, EXACT_LPIPS = "exact_gain", "exact_lpips"
+
+EXACT = (EXACT_PSNR, EXACT_SSIM, EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION, EXACT_GAIN, EXACT_LPIPS)
 
 SIGNED_AUC = auc(AucMethod.EXACT, 20, signed=True)
+FOLDED_AUC = auc(AucMethod.XFACTOR, 20, signed=False)
+
+# Numbers that compare each render with its own clip A and with the real clips A of other pairs.
+SKILL, NEAR_SKILL, OWN_ERROR, OTHERS_ERROR = "skill", "near_skill", "own_error_deg", "others_error_deg"
+BEATEN, BLEED = "others_beaten", "bleed"
+AMPLITUDE = "amplitude"  # how much of the way of A the render goes
+
+# Arrays kept of a pair: the oracle's cameras, and how images differ from their mean over the views.
+REAL_W2C, BLURRED_W2C, RENDER_W2C = "real_w2c", "blurred_w2c", "render_w2c"
+TARGET_CHANGE, RENDER_CHANGE = "target_change", "render_change"
+SIDE = 32  # pixels at which changes are kept; larger images are averaged
+OTHERS = "others"  # variant of an accuracy: the render against the real clips A of other pairs
+
+
+def floor(key: str) -> str:
+    """The key of an accuracy of the same renders against the real clips A of other pairs."""
+    return f"{key}|{OTHERS}"
 
 
 def accuracy_keys(prefix: str) -> tuple[str, ...]:
@@ -55,15 +78,58 @@ def _of_the_paper() -> tuple[Column, ...]:
 
 
 def _ours(feature: Feature) -> tuple[Column, ...]:
+    return (*_of_skill(), *_of_accuracies(), _oracle_failed(), _identity(feature), _bleed(), *_of_exact_transfer())
+
+
+def _of_skill() -> tuple[Column, ...]:
+    higher, lower, none = Better.HIGHER, Better.LOWER, Better.NONE
+    definition = "1 - error against A / error against other clips A; failures as 90 degrees"
+    near = f"{definition}; the quarter of clips whose motion is most like that of A"
+    error = "mean of max(rotation, signed translation error) of the long pairs of views"
+    return (
+        Column(SKILL, "skill %", 100, 1, better=higher, quantity="skill", definition=definition),
+        Column(NEAR_SKILL, "near\nskill %", 100, 1, better=higher, quantity="skill", definition=near),
+        Column(OWN_ERROR, "error\nagainst A °", 1, 1, better=lower, quantity="error, degrees", definition=error),
+        Column(OTHERS_ERROR, "against\nothers °", 1, 1, better=none, quantity="error, degrees", definition=error),
+        Column(BEATEN, "nearer to A\nthan to\nothers %", 100, 1, better=higher, quantity="other clips that A beats"),
+        Column(AMPLITUDE, "amplitude", 1, 2, better=none, quantity="length moved along the way of A, over its length"),
+    )
+
+
+def _of_accuracies() -> tuple[Column, ...]:
     return (
         SIGNED_AUC.column(),
+        replace(SIGNED_AUC.column(variant=OTHERS, title="same,\nagainst\nothers"), better=Better.NONE),
         SIGNED_AUC.column(variant=FAILED_AS_90, title="AUC@20 signed,\nfailures as 90°"),
-        auc(AucMethod.XFACTOR, 20, signed=False).column(),
+        FOLDED_AUC.column(),
+        replace(FOLDED_AUC.column(variant=OTHERS, title="same,\nagainst\nothers"), better=Better.NONE),
         MAGNITUDE.column(),
-        _oracle_failed(),
-        _identity(feature),
+    )
+
+
+def _of_exact_transfer() -> tuple[Column, ...]:
+    gain = "dB above the best of static, static_blurred and mean_context on the same pair"
+    return (
         _exact(EXACT_PSNR, "exact transfer\nPSNR dB"),
+        Column(EXACT_GAIN, "exact gain\ndB", better=Better.HIGHER, quantity="psnr gain", definition=gain),
+        replace(_exact(EXACT_SSIM, "exact\nSSIM"), quantity="ssim", digits=3),
+        Column(
+            EXACT_LPIPS,
+            "exact\nLPIPS",
+            digits=3,
+            networks=LPIPS_VGG.networks,
+            better=Better.LOWER,
+            quantity="lpips",
+            definition="vgg, against scene B ray-cast along A's motion",
+        ),
         _exact(EXACT_PSNR_VISIBLE, "exact transfer\nPSNR dB, visible\nsurfaces only", "visible surfaces"),
+    )
+
+
+def _bleed() -> Column:
+    definition = "correlation of changes over the views with A's own targets, less that with other pairs'"
+    return Column(
+        BLEED, "bleed", 1, 3, better=Better.LOWER, quantity="pixels of A in the render", definition=definition
     )
 
 

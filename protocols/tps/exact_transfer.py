@@ -6,16 +6,26 @@ import torch
 from torch import Tensor
 
 from evalkit.data.dataset import KnownWorld
+from evalkit.data.degrade import softened
 from evalkit.geometry.projection import visibility
 from evalkit.geometry.se3 import rotation_angle_deg
+from evalkit.metrics.catalogue import LPIPS_VGG
 from evalkit.metrics.image import masked_psnr, psnr, ssim
 from evalkit.metrics.named import MIN_MSE
 from evalkit.protocol import Clip
 from evalkit.views import Frames
 from protocols.shared.transfer import Pair
-from protocols.tps.columns import EXACT_PSNR, EXACT_PSNR_VISIBLE, EXACT_SSIM, EXACT_VISIBLE_FRACTION
+from protocols.tps.columns import (
+    EXACT_GAIN,
+    EXACT_LPIPS,
+    EXACT_PSNR,
+    EXACT_PSNR_VISIBLE,
+    EXACT_SSIM,
+    EXACT_VISIBLE_FRACTION,
+)
 
 KEPT_CLIPS = 16  # ray-cast clips
+LPIPS_SIDE = 32  # pixels, the least that LPIPS can compare
 
 
 class ExactTransfers:
@@ -42,8 +52,10 @@ def transferred_view(world: KnownWorld, context: Frames, clip: Clip, motion: Ten
     return world.view(clip.sequence, motion.to(reference) @ reference, context.images.shape[-1])
 
 
-def transfer_error(truth: Frames, context: Frames, motion: Tensor, renders: Tensor) -> dict[str, float]:
-    """PSNR and SSIM of renders [T, 3, H, W] against the exact transferred views.
+def transfer_error(
+    truth: Frames, context: Frames, motion: Tensor, renders: Tensor, has_lpips: bool = False
+) -> dict[str, float]:
+    """PSNR, its gain over images that do not move, SSIM and LPIPS of renders [T, 3, S, S] against the exact views.
 
     The reference view itself, which every method is given, is left out. The ``visible`` numbers count only pixels whose
     surface at least one context frame of B sees: no method can know the others.
@@ -51,6 +63,7 @@ def transfer_error(truth: Frames, context: Frames, motion: Tensor, renders: Tens
     assert truth.cameras is not None and truth.depth is not None
     assert context.cameras is not None and context.depth is not None
     moves = (motion[:, :3, 3].norm(dim=-1) > 1e-6) | (rotation_angle_deg(motion[:, :3, :3]) > 1e-6)
+    moves = moves.to(renders.device)
     visible = visibility(truth.depth, truth.cameras, context.depth, context.cameras)
     values = {
         EXACT_PSNR: psnr(renders, truth.images, min_mse=MIN_MSE),
@@ -58,7 +71,21 @@ def transfer_error(truth: Frames, context: Frames, motion: Tensor, renders: Tens
         EXACT_PSNR_VISIBLE: masked_psnr(renders, truth.images, visible, min_mse=MIN_MSE),
         EXACT_VISIBLE_FRACTION: visible.double().mean(dim=(-2, -1)),
     }
-    return {name: float(torch.nanmean(value[moves.to(value.device)].double())) for name, value in values.items()}
+    if has_lpips and renders.shape[-1] >= LPIPS_SIDE:
+        values[EXACT_LPIPS] = LPIPS_VGG.compute(renders, truth.images)
+    row = {name: float(torch.nanmean(value[moves.to(value.device)].double())) for name, value in values.items()}
+    return row | {EXACT_GAIN: row[EXACT_PSNR] - best_still_psnr(truth, context, moves)}
+
+
+def best_still_psnr(truth: Frames, context: Frames, moves: Tensor) -> float:
+    """The best PSNR of an image of B that does not move: its reference frame, sharp or blurred, or its mean frame.
+
+    What `static`, `static_blurred` and `mean_context` score, over the views that ``moves`` [T] marks.
+    """
+    reference = context.images[len(context.images) // 2]
+    stills = (reference, softened(reference[None])[0], context.images.mean(dim=0))
+    scores = [psnr(still.expand_as(truth.images), truth.images, min_mse=MIN_MSE)[moves] for still in stills]
+    return max(float(torch.nanmean(score.double())) for score in scores)
 
 
 def error_image(truth: Frames, renders: Tensor) -> Tensor:

@@ -15,14 +15,14 @@ class TpsOptions(TransferOptions):
 
     name: str = "tps"
     version: Annotated[
-        Literal["2", "xfactor"], Field(description="Which numbers are printed: 2 (ours) or xfactor (the paper's).")
-    ] = "2"
+        Literal["3", "xfactor"], Field(description="Which numbers are printed: 3 (ours) or xfactor (the paper's).")
+    ] = "3"
     min_baseline: Annotated[
         float,
         Field(
             ge=0,
             lt=1,
-            description="Signed translation errors count only pairs at least this fraction of the clip's widest apart.",
+            description="Signed errors count only views of A this fraction of the clip's widest baseline apart.",
         ),
     ] = 0.1
     ceiling_blur: Annotated[

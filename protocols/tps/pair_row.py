@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 
 from evalkit.metrics.identity import Feature, features, shows_own_scene
 from evalkit.metrics.motion import baselines, rotation_span_deg
+from evalkit.metrics.pose import relative_poses
 from evalkit.oracles.oracle import Estimate
 from evalkit.protocol import Value
 from evalkit.views import Frames
 from protocols.shared.transfer import Pair
-from protocols.tps.columns import BASELINE, IDENTITY, IDENTITY_REAL, ROTATION_SPAN
+from protocols.tps.columns import AMPLITUDE, BASELINE, IDENTITY, IDENTITY_REAL, OWN_ERROR, ROTATION_SPAN
+from protocols.tps.trajectories import trajectory_errors
 
 
 def motion_row(targets: Frames, real: Estimate) -> dict[str, Value]:
@@ -39,3 +42,20 @@ def identity_row(pair: Pair, renders: Tensor, feature: Feature) -> dict[str, Val
     if len(real):
         row[IDENTITY_REAL] = float(shows_own_scene(features(real, feature), own, other).double().mean())
     return row
+
+
+def skill_row(real: Estimate, render: Estimate, min_baseline: float) -> dict[str, Value]:
+    """The error of the render against its own clip A in degrees: 90 where the oracle could not read the render."""
+    own = torch.zeros(1, 1, dtype=torch.long)
+    return {OWN_ERROR: float(trajectory_errors(render.w2c, real.w2c, own, min_baseline).degrees)}
+
+
+def amplitude_row(targets: Frames, real: Estimate, render: Estimate) -> dict[str, Value]:
+    """How much of A's way the render goes, for an oracle whose answers have the unit of the world.
+
+    The factor s for which s t fits the relative translations p of the render best, t being those of A:
+    sum(p . t) / sum(t . t). A's cameras are the true ones, where they are known.
+    """
+    w2c = real.w2c if targets.cameras is None else targets.cameras.w2c[None].cpu()
+    moved, way = relative_poses(render.w2c)[1], relative_poses(w2c)[1]
+    return {AMPLITUDE: float((moved * way).sum() / way.square().sum())}

@@ -1,4 +1,4 @@
-"""tps@2 and tps@xfactor without tensors: pairs of clips and the columns."""
+"""tps@3 and tps@xfactor without tensors: pairs of clips and the columns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from evalkit.protocol import Sample
 from protocols.shared.sources import first_supported
 from protocols.shared.transfer_plan import TransferPlanner
 from protocols.tps.calibration import TpsCalibration
-from protocols.tps.columns import columns_of
+from protocols.tps.columns import SIDE, columns_of
 from protocols.tps.options import TpsOptions
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class TpsPlan:
     implementation = "protocols.tps.protocol:Tps"
     name, uses_oracle = "tps", True
     calibration = TpsCalibration()
+    controls = ("static_blurred", "mean_context", "half_motion", "fixed_motion", "blend_target")
+    paired = "protocols.tps.paired:paired"
 
     def __init__(self, options: TpsOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         if oracle is None:
@@ -48,8 +50,16 @@ class TpsPlan:
         return first_supported(card, (TargetPose.TRANSFER,), None)
 
     def kept_bytes(self, sample: Sample) -> int:
-        """Bytes of the arrays of a sample, at most: four comparisons of four float64 and a mark per pair of targets."""
-        return sum(4 * (4 * 8 + 1) * comb(len(clip.target), 2) for clip in sample.clips[:1])
+        """Bytes of the arrays of a sample, at most.
+
+        Four comparisons of four float64 and a mark per pair of targets; three cameras of 16 float64 per target; what
+        changes between the targets and between the renders, in half precision.
+        """
+        images = 2 * 2 * 3 * min(SIDE, self.options.resolution) ** 2
+        return sum(
+            4 * (4 * 8 + 1) * comb(targets, 2) + (3 * 16 * 8 + images) * targets
+            for targets in (len(clip.target) for clip in sample.clips[:1])
+        )
 
     @staticmethod
     def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:

@@ -1,4 +1,4 @@
-"""True Pose Similarity, `tps@2` and `tps@xfactor`: are poses transferable between scenes? (XFactor, Table 1)
+"""True Pose Similarity, `tps@3` and `tps@xfactor`: are poses transferable between scenes? (XFactor, Table 1)
 
 Docs: docs/protocols/tps.md.
 """
@@ -17,28 +17,35 @@ from evalkit.card import TargetPose
 from evalkit.data.dataset import Dataset, KnownWorld
 from evalkit.data.degrade import blurred
 from evalkit.method import Method
+from evalkit.metrics.catalogue import LPIPS_VGG
 from evalkit.metrics.identity import NETWORKS
 from evalkit.metrics.pose_scores import pose_scores
-from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle
+from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle, has_scale
 from evalkit.protocol import RENDERS, Arrays, Clip, Loaded, Predictions, Scored, Summary, Value
 from evalkit.views import Frames
 from evalkit.weights.store import absent
 from protocols.shared.summaries import intervals, scored_rows
 from protocols.shared.transfer import Pair, render_transfer
+from protocols.tps.bleed import changes_over_views
 from protocols.tps.columns import (
+    BLURRED_W2C,
     CEILING,
     ORACLE_ON_BLURRED,
     ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
     REAL_VS_TRUTH,
+    REAL_W2C,
     RENDER,
+    RENDER_CHANGE,
     RENDER_VS_TRUTH,
+    RENDER_W2C,
+    TARGET_CHANGE,
 )
 from protocols.tps.exact_transfer import ExactTransfers, error_image, transfer_error
 from protocols.tps.options import TpsOptions
-from protocols.tps.pair_row import identity_row, motion_row
+from protocols.tps.pair_row import amplitude_row, identity_row, motion_row, skill_row
 from protocols.tps.plan import TpsPlan
-from protocols.tps.summary import ceiling, chance, oracle_values, other_means, parts
+from protocols.tps.summary import against_others, of_the_paper, oracle_values, other_means, unbounded_means
 
 
 class Estimates(NamedTuple):
@@ -59,6 +66,7 @@ class Tps(TpsPlan):
         self.world = dataset if isinstance(dataset, KnownWorld) else None
         self.exact_transfers = ExactTransfers(self.world) if self.world else None
         self.has_identity_network = not absent(NETWORKS[options.identity])
+        self.has_lpips = not absent(LPIPS_VGG.networks)
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         """Renders of B at A's poses."""
@@ -101,7 +109,11 @@ class Tps(TpsPlan):
             ORACLE_ON_RENDER: estimates.render.reasons[0] or "ok",
         }
         accuracies, errors = self._accuracies(pair.targets, estimates)
+        min_baseline = self.options.min_baseline
         row |= accuracies | motion_row(pair.targets, estimates.real)
+        row |= skill_row(estimates.real, estimates.render, min_baseline)
+        if has_scale(self.oracle):
+            row |= amplitude_row(pair.targets, estimates.real, estimates.render)
         if self.has_identity_network:
             row |= identity_row(pair, renders, self.options.identity)
         pictures = {
@@ -111,10 +123,10 @@ class Tps(TpsPlan):
         }
         if self.exact_transfers is not None:
             truth = self.exact_transfers.of(pair)
-            row |= transfer_error(truth, pair.context, pair.motion(), renders)
+            row |= transfer_error(truth, pair.context, pair.motion(), renders, self.has_lpips)
             pictures["exact transfer: B seen along the motion of A"] = truth.images
             pictures["error: mean over the colours; white is a quarter of the range"] = error_image(truth, renders)
-        return Scored(row, errors, pictures)
+        return Scored(row, errors | _kept(pair, estimates, renders), pictures)
 
     def _accuracies(self, targets: Frames, estimates: Estimates) -> tuple[dict[str, Value], dict[str, Tensor]]:
         """The accuracies and the errors of all comparisons of cameras, each under its prefix."""
@@ -132,24 +144,41 @@ class Tps(TpsPlan):
         return row, errors
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
-        """Means over pairs whose real clip the oracle could read, clustered by scene."""
+        """Means over pairs whose real clip the oracle could read, clustered by scene, and skill against other clips."""
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
         readable = scored[scored[ORACLE_ON_REAL] == "ok"]
         values = oracle_values(readable)
-        metrics = intervals(readable, values) | other_means(scored)
+        metrics = intervals(readable, values) | other_means(scored) | unbounded_means(scored, readable)
+        if self.version == "xfactor":
+            findings = of_the_paper(readable, values[self.columns[0].key], metrics)
+        else:
+            findings = against_others(scored, readable, arrays, self.options.min_baseline, metrics)
+        trust = f"how far oracle={self.oracle.identity()['name']} can be trusted: docs/oracles.md, Calibration"
         return Summary(
-            metrics,
-            slices=parts(readable, values[self.columns[0].key]),
+            metrics | dict(findings.metrics),
+            slices=findings.slices,
             counts={
                 "oracle failed on the real clip": len(scored) - len(readable),
                 "oracle failed on the blurred clip": int((readable[ORACLE_ON_BLURRED] != "ok").sum()),
                 "oracle failed on the render": int((readable[ORACLE_ON_RENDER] != "ok").sum()),
             },
-            references={"ceiling (real, blurred)": ceiling(metrics), "chance (closed form)": chance()},
-            notes=(f"how far oracle={self.oracle.identity()['name']} can be trusted: docs/oracles.md, Calibration",),
+            references=findings.references,
+            notes=(*findings.notes, trust),
+            block=findings.block,
         )
+
+
+def _kept(pair: Pair, estimates: Estimates, renders: Tensor) -> dict[str, Tensor]:
+    """What a pair is compared by with other pairs: cameras, and the changes of images over the views."""
+    return {
+        REAL_W2C: estimates.real.w2c[0],
+        BLURRED_W2C: estimates.blurred.w2c[0],
+        RENDER_W2C: estimates.render.w2c[0],
+        TARGET_CHANGE: changes_over_views(pair.targets.images),
+        RENDER_CHANGE: changes_over_views(renders),
+    }
 
 
 def context_cameras(frames: Frames, clip: Clip) -> Tensor:

@@ -1,33 +1,58 @@
-"""Numbers of `tps` over all pairs: means, parts by how much A moves, the oracle's ceiling, and chance."""
+"""Numbers of `tps` over all pairs: means, comparisons with other clips, parts, the oracle's ceiling, and chance."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from evalkit.metrics.accuracies import THRESHOLDS, AucMethod, auc
 from evalkit.metrics.pose import chance_floor
+from evalkit.protocol import Arrays
 from evalkit.stats.interval import Interval
+from evalkit.stats.jackknife import OwnAndOthers
 from protocols.shared.summaries import intervals, slices_of
+from protocols.tps.bleed import FLAGGED, is_flagged
 from protocols.tps.columns import (
+    AMPLITUDE,
     BASELINE,
+    BLEED,
     CEILING,
     EXACT,
     IDENTITY,
     IDENTITY_REAL,
+    NEAR_SKILL,
     ORACLE_FAILED,
     ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
+    OWN_ERROR,
     REAL_VS_TRUTH,
     RENDER,
     ROTATION_SPAN,
+    SIGNED_AUC,
+    SKILL,
     accuracy_keys,
     failed_as_90,
 )
+from protocols.tps.skill import ALIKE_DEG, Motions, bleed_compared, in_part, numbers, skill
 
 ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middling and much rotation
 BASELINE_SLICES = ("short baselines", "middling", "long")
+LEAST_CEILING = 0.5  # AUC@20 signed of the ceiling; below it the oracle's numbers mean little
+CEILING_LINE, OTHERS_LINE = "ceiling (real, blurred)", "real clips of other pairs"
+BLEEDING = "flagged by bleed"  # block of a table
+
+
+class Findings(NamedTuple):
+    """What stands beside the means over pairs: as in `evalkit.protocol.Summary`."""
+
+    metrics: Mapping[str, Interval]
+    slices: Mapping[str, Interval]
+    references: Mapping[str, Mapping[str, float]]
+    notes: tuple[str, ...]
+    block: str
 
 
 def oracle_values(readable: pd.DataFrame) -> dict[str, pd.Series]:
@@ -43,6 +68,12 @@ def oracle_values(readable: pd.DataFrame) -> dict[str, pd.Series]:
     return values | _present(readable, accuracy_keys(CEILING))
 
 
+def unbounded_means(scored: pd.DataFrame, readable: pd.DataFrame) -> dict[str, Interval]:
+    """Means of what is no share: errors and amplitudes of readable pairs, and exact transfer errors of all."""
+    of_oracle = intervals(readable, _present(readable, (OWN_ERROR, AMPLITUDE)), bounded=False)
+    return of_oracle | intervals(scored, _present(scored, EXACT), bounded=False)
+
+
 def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
     """`oracle_values` of all rows: failures count, and pairs whose real clip the oracle could not read are NaN."""
     if ORACLE_ON_RENDER not in rows:
@@ -52,11 +83,11 @@ def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def other_means(scored: pd.DataFrame) -> dict[str, Interval]:
-    """Means over all pairs of what does not need the oracle to read a clip: scene identity and the exact error.
+    """Means over all pairs of what does not need the oracle to read a clip: scene identity.
 
     And how good the oracle is on real frames, where the true cameras are known.
     """
-    keys = (*accuracy_keys(REAL_VS_TRUTH), IDENTITY, IDENTITY_REAL, *EXACT)
+    keys = (*accuracy_keys(REAL_VS_TRUTH), IDENTITY, IDENTITY_REAL)
     return intervals(scored, _present(scored, keys))
 
 
@@ -64,16 +95,84 @@ def _present(rows: pd.DataFrame, keys: Iterable[str]) -> dict[str, pd.Series]:
     return {key: rows[key] for key in keys if key in rows}
 
 
-def parts(readable: pd.DataFrame, values: pd.Series) -> dict[str, Interval]:
-    """Means of ``values`` by rotation span, and by thirds of the baselines of this run."""
+def _part_names(readable: pd.DataFrame) -> list[pd.Series]:
+    """In which part each pair is: by rotation span, and by thirds of the baselines of this run."""
     little, much = ROTATION_SLICES
     names = [f"rotation < {little:.0f}°", f"{little:.0f}–{much:.0f}°", f"> {much:.0f}°"]
-    rotation = pd.cut(readable[ROTATION_SPAN], [0, little, much, 180.0], labels=names, include_lowest=True)
-    means = slices_of(readable, values, rotation)
+    parts = [pd.cut(readable[ROTATION_SPAN], [0, little, much, 180.0], labels=names, include_lowest=True)]
     if readable[BASELINE].nunique() >= len(BASELINE_SLICES):
         thirds = pd.qcut(readable[BASELINE].rank(method="first"), len(BASELINE_SLICES), labels=BASELINE_SLICES)
-        means |= slices_of(readable, values, thirds)
-    return means
+        parts.append(thirds)
+    return parts
+
+
+def of_the_paper(readable: pd.DataFrame, first: pd.Series, metrics: Mapping[str, Interval]) -> Findings:
+    """Beside the means of tps@xfactor: those of its ``first`` column by part, the ceiling, and the chance level."""
+    slices: dict[str, Interval] = {}
+    for names in _part_names(readable):
+        slices |= slices_of(readable, first, names)
+    return Findings({}, slices, {CEILING_LINE: ceiling(metrics), "chance (closed form)": chance()}, (), "")
+
+
+def against_others(
+    scored: pd.DataFrame, readable: pd.DataFrame, arrays: Arrays, min_baseline: float, metrics: Mapping[str, Interval]
+) -> Findings:
+    """The numbers of tps@3 that compare each render with the clips A of other pairs."""
+    bleed = numbers({BLEED: bleed_compared(scored, arrays).means()})
+    found = _of_motions(readable, arrays, min_baseline)
+    is_bleeding = BLEED in bleed and is_flagged(bleed[BLEED])
+    notes = [_note_on_bleed(bleed[BLEED])] if is_bleeding else []
+    return Findings(
+        {**found.metrics, **bleed},
+        found.slices,
+        {**found.references, CEILING_LINE: ceiling(metrics) | dict(found.references.get(CEILING_LINE, {}))},
+        (*notes, *found.notes, *_notes_on_ceiling(metrics)),
+        BLEEDING if is_bleeding else "",
+    )
+
+
+def _of_motions(readable: pd.DataFrame, arrays: Arrays, min_baseline: float) -> Findings:
+    """Skill and what belongs to it, of the pairs whose real clip the oracle could read."""
+    motions = Motions.of(readable, arrays, min_baseline) if len(readable) else None
+    if motions is None or motions.others.absent.all():
+        return Findings({}, {}, {}, ("no skill: there are no other clips to compare with",), "")
+    compared, others = motions.compared(), motions.mean_of_real()
+    found = numbers({key: values.means() for key, values in compared.items()})
+    if others[OWN_ERROR] < ALIKE_DEG:
+        kept = {key: number for key, number in found.items() if key not in (SKILL, NEAR_SKILL)}
+        return Findings(kept, {}, {OTHERS_LINE: others}, (_note_on_alike(others[OWN_ERROR]),), "")
+    references = {CEILING_LINE: {SKILL: motions.ceiling()}, OTHERS_LINE: others}
+    return Findings(found, _skill_by_part(readable, compared[SKILL]), references, (), "")
+
+
+def _skill_by_part(readable: pd.DataFrame, compared: OwnAndOthers) -> dict[str, Interval]:
+    means = {
+        str(name): in_part(compared, (names == name).to_numpy())
+        for names in _part_names(readable)
+        for name in names.cat.categories
+    }
+    return {name: left_out.interval(skill) for name, left_out in means.items() if left_out.rows}
+
+
+def _note_on_bleed(bleed: Interval) -> str:
+    return f"bleed: the renders hold pixels of A ({bleed.mean:.3f}, at least {bleed.low:.3f}; flagged above {FLAGGED})"
+
+
+def _note_on_alike(degrees: float) -> str:
+    return (
+        f"clips too alike: the motions of real clips of different pairs are {degrees:.0f} degrees apart on average, "
+        f"below {ALIKE_DEG:.0f}: no skill is printed"
+    )
+
+
+def _notes_on_ceiling(metrics: Mapping[str, Interval]) -> list[str]:
+    best = metrics[CEILING + SIGNED_AUC.key].mean if CEILING + SIGNED_AUC.key in metrics else math.nan
+    if not best < LEAST_CEILING:
+        return []
+    return [
+        f"the oracle reads these clips too badly: it cannot repeat itself on blurred real clips (ceiling AUC@20 "
+        f"{100 * best:.1f}, below {100 * LEAST_CEILING:.0f}); its numbers on renders say little"
+    ]
 
 
 def ceiling(metrics: Mapping[str, Interval]) -> dict[str, float]:

@@ -12,7 +12,10 @@ from evalkit.card import Card
 from evalkit.method import Method
 from evalkit.registry import Group, implementation, load, names
 
-CONTROLS = ("copy_context", "copy_target", "dolly", "no_motion", "shuffled_poses", "static", "warp")
+CONTROLS = (
+    "blend_target", "copy_context", "copy_target", "dolly", "fixed_motion", "half_motion", "mean_context", "no_motion",
+    "shuffled_poses", "static", "static_blurred", "warp",
+)  # fmt: skip
 TRAINED = ("rayzer", "rust", "xfactor")
 OURS = (*CONTROLS, *TRAINED)
 

@@ -10,6 +10,7 @@ from evalkit.cli.main import app
 from evalkit.config.compose import CONTROLS, controls_of, expand_runs, with_controls
 
 OWN = ("no_motion", "dolly")
+OF_TPS = ("static_blurred", "mean_context", "half_motion", "fixed_motion", "blend_target")
 
 
 def baselines(overrides: list[str], protocol: str) -> list[str]:
@@ -31,8 +32,8 @@ def test_a_control_of_the_protocol_needs_no_other_beside_it() -> None:
     assert with_controls(["protocol=pose", "baseline=saved", "controls=false"])[1] == []
 
 
-def test_the_default_protocol_has_the_controls_of_all() -> None:
-    assert controls_of([]) == CONTROLS
+def test_the_default_protocol_brings_its_own_controls() -> None:
+    assert controls_of([]) == controls_of(["protocol=tps"]) == (*CONTROLS, *OF_TPS)
 
 
 def test_an_unknown_protocol_is_left_to_whoever_reports_it() -> None:

@@ -20,6 +20,7 @@ from protocols.object.columns import columns_of as object_columns
 from protocols.pose.columns import columns_of as pose_columns
 from protocols.probe.columns import Source
 from protocols.probe.columns import columns_of as probe_columns
+from protocols.tps.columns import AMPLITUDE, OTHERS, OTHERS_ERROR
 from protocols.tps.columns import columns_of as tps_columns
 from protocols.tps.options import Feature
 
@@ -42,7 +43,7 @@ COLUMNS = [
     *object_columns(("psnr", "lpips_vgg")),
     *(column for version in ("1", "xfactor", "rayzer") for column in probe_columns(version)),
     *(column for version in ("1", "noposplat", "vggt", "erayzer") for column in pose_columns(version)),
-    *(column for version in ("2", "xfactor") for column in tps_columns(version, Feature.HISTOGRAM)),
+    *(column for version in ("3", "xfactor") for column in tps_columns(version, Feature.HISTOGRAM)),
 ]
 
 
@@ -110,6 +111,7 @@ def test_a_variant_holds_only_what_differs_from_the_defaults(name: str) -> None:
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.key)
 def test_a_column_says_what_it_is_a_number_of_and_which_direction_is_better(column: Column) -> None:
     assert column.quantity
-    is_description = column.key in ("frames", JOINT_MINUS_ALONE.key) or column.variant == "seeds"
+    described = ("frames", JOINT_MINUS_ALONE.key, OTHERS_ERROR, AMPLITUDE)
+    is_description = column.key in described or column.variant in ("seeds", OTHERS)
     assert (column.better is Better.NONE) == (is_description or column.key.startswith(f"{Source.NOISE}."))
     assert column.key.partition("|")[2] in ("", column.variant)

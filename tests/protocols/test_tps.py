@@ -143,17 +143,19 @@ def test_warp_transfers_poses(results: dict[str, TestJob]) -> None:
     assert found["exact_psnr_visible"]["mean"] >= 20
 
 
-def test_copy_target_fools_tps_and_the_exact_error_exposes_it(results: dict[str, TestJob]) -> None:
+def test_copy_target_fools_tps_and_bleed_and_the_exact_error_expose_it(results: dict[str, TestJob]) -> None:
     cheat, honest = summary(results["copy_target"]), summary(results["warp"])
     assert cheat["auc_exact_signed@20"]["mean"] >= 0.99
+    assert cheat["skill"]["mean"] >= 0.99 and honest["skill"]["mean"] > 0.8
+    assert cheat["bleed"]["low"] > 0.9 and honest["bleed"]["low"] < 0.02
     assert cheat["exact_psnr"]["mean"] < honest["exact_psnr"]["mean"] - 5
 
 
 def test_ignoring_the_pose_ends_at_chance_or_as_oracle_failures(results: dict[str, TestJob]) -> None:
     for name in ("copy_context", "static"):
         table, found = rows(results[name]), summary(results[name])
-        with_failures = found["auc_exact_signed@20|failed=90"]
-        assert with_failures["low"] <= chance_floor(20, signed=True)
+        assert found["auc_exact_signed@20|failed=90"]["low"] <= chance_floor(20, signed=True)
+        assert found["skill"]["low"] <= 0
         assert set(table["oracle_on_render"]) != {"ok"} or name == "copy_context"
 
 
@@ -206,7 +208,7 @@ def test_every_pair_falls_into_one_part_by_rotation_and_one_by_baseline(results:
 def test_the_papers_version_prints_the_papers_numbers_of_the_same_rows(
     results: dict[str, TestJob], tmp_path: Path
 ) -> None:
-    """Frames, rows and errors are those of tps@2 where the pixels are made alike; only what is printed differs."""
+    """Frames, rows and errors are those of tps@3 where the pixels are made alike; only what is printed differs."""
     overrides = ["protocol=tps@xfactor", "protocol.preprocess=pixelsplat", "baseline=shuffled_poses", "limit=4"]
     job = planned_job([*overrides, f"out={tmp_path}"])
     executed(job)

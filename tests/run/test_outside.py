@@ -120,7 +120,7 @@ def test_a_dataset_and_an_oracle_from_outside_run_without_yaml(plugins: Path, tm
     command = ["run", "protocol=tps", "dataset=stripes", "dataset.count=4", "oracle=sleepy", *QUICK, f"out={tmp_path}"]
     result = evalkit(*command, "baseline=static,copy_target", plugins=plugins)
     assert result.returncode == 0, result.stderr
-    assert "tps@2 · stripes" in result.stdout and "oracle: sleepy" in result.stdout
+    assert "tps@3 · stripes" in result.stdout and "oracle: sleepy" in result.stdout
 
 
 def test_every_setting_of_an_outside_component_is_listed(plugins: Path) -> None:

@@ -1,0 +1,49 @@
+"""Bleed: whether pixels of A's targets shine through the renders, on any data.
+
+From each render and each target its mean over the clip's views is taken away. What is left of a render is correlated
+with what is left of A's targets, and with that of the targets of other pairs. A render of B that moves as A moves
+correlates with neither; a trace of A's pixels correlates with its own A alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from evalkit.stats.interval import Floats, Interval
+from protocols.tps.columns import SIDE
+from protocols.tps.others import OtherClips
+
+FLAGGED = 0.02  # a lower bound above it is flagged
+_BLOCK = 256  # pairs in memory at once
+
+
+def changes_over_views(images: Tensor) -> Tensor:
+    """Return how views [T, 3, S, S] differ from their mean, at `SIDE` pixels at most, in half precision."""
+    small = adaptive_avg_pool2d(images.float(), min(SIDE, images.shape[-1]))
+    return (small - small.mean(dim=0)).half().cpu()
+
+
+def correlations(renders: Tensor, targets: Tensor, others: OtherClips) -> tuple[Floats, Floats]:
+    """Correlate changes of renders with those of targets, both [N, ...]: own [N], and others [N, M].
+
+    0 where a render or a clip does not change at all.
+    """
+    rendered, real = _unit(renders), _unit(targets)
+    own = (rendered * real).sum(1).double().numpy()
+    index = torch.from_numpy(others.index)
+    blocks = [(rendered[rows] @ real.T).gather(1, index[rows]) for rows in torch.arange(len(rendered)).split(_BLOCK)]
+    return own, torch.cat(blocks).double().numpy()
+
+
+def _unit(changes: Tensor) -> Tensor:
+    vectors = changes.flatten(1).float()
+    length = vectors.norm(dim=1, keepdim=True)
+    return vectors / torch.where(length > 0, length, 1.0)
+
+
+def is_flagged(bleed: Interval) -> bool:
+    """Whether the renders hold pixels of A, beyond chance."""
+    return bool(np.isfinite(bleed.low) and bleed.low > FLAGGED)

@@ -1,0 +1,130 @@
+"""Intervals of skill and of differences of skill: coverage, false positives, tables flagged for bleed, and time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from evalkit.geometry.se3 import motion_exp
+from evalkit.seeds import generator
+from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
+from protocols.tps.bleed import correlations, is_flagged
+from protocols.tps.others import OtherClips
+from protocols.tps.skill import Motions, numbers, own_minus_others, skill
+from tests.audit.frame import Cell, Part, Rows
+
+DRAWS = 2000
+OTHERS_DEG = 90.0
+DESIGNS = ("pairs", "cycle", "cut cycle", "clusters")
+SECONDS = 10.0  # for 4,000 pairs
+
+
+def cells() -> Sequence[Cell]:
+    intervals = [
+        {"what": "interval", "design": design, "scenes": scenes, "own": own}
+        for design in DESIGNS
+        for scenes in (8, 12, 24, 48)
+        for own in (25.0, 80.0)
+    ]
+    bleed = [{"what": "bleed", "design": design, "scenes": n, "own": 0.0} for design in DESIGNS[:2] for n in (8, 24)]
+    return [*intervals, *bleed, {"what": "seconds", "design": "cycle", "scenes": 4000, "own": 0.0}]
+
+
+def scenes_of(design: str, count: int) -> list[tuple[str, ...]]:
+    """The scenes of each row; ``count`` is the number of independent units."""
+    if design == "pairs":
+        return [(f"{2 * i}", f"{2 * i + 1}") for i in range(count)]
+    if design == "cycle":
+        return [(f"{i}", f"{(i + 1) % count}") for i in range(count)]
+    if design == "cut cycle":  # as limit= cuts it: every second step first
+        steps = [*range(0, 2 * count, 2), *range(1, 2 * count, 2)][: count + count // 4]
+        return [(f"{i}", f"{(i + 1) % (2 * count)}") for i in steps]
+    return [(f"{i // 3}",) for i in range(3 * count)]
+
+
+def simulated(scenes: Sequence[tuple[str, ...]], own_deg: float, rng: np.random.Generator) -> OwnAndOthers:
+    """Errors with effects of the scenes of a pair and of the motion of each clip; own errors are skewed."""
+    names = sorted({row[0] for row in scenes})
+    a = np.array([names.index(row[0]) for row in scenes])
+    effect = dict(zip(sorted({name for row in scenes for name in row}), rng.normal(size=10**4), strict=False))
+    log = 0.35 * np.array([effect[row[0]] for row in scenes]) + 0.3 * rng.normal(size=len(scenes))
+    log += 0.2 * np.array([effect[row[-1]] for row in scenes]) if len(scenes[0]) > 1 else 0.0
+    variance = 0.35**2 + 0.3**2 + (0.2**2 if len(scenes[0]) > 1 else 0.0)
+    heading, odd = rng.uniform(0, 2 * np.pi, len(names))[a], 6 * rng.normal(size=len(names))[a]
+    others = (
+        OTHERS_DEG + 25 * np.cos(heading[:, None] - heading) + odd[:, None] + odd + 10 * rng.normal(size=(len(a),) * 2)
+    )
+    others = np.where(a[:, None] == a, np.nan, others)
+    return OwnAndOthers(own_deg * np.exp(log - variance / 2), others, np.broadcast_to(a, others.shape), scenes, names)
+
+
+def measure(cell: Cell) -> Rows:
+    rng = generator("audit", "skill", *map(str, cell.values()))
+    scenes = scenes_of(cell["design"], cell["scenes"])
+    row = {"interval": _interval, "bleed": _bleed, "seconds": _seconds}[cell["what"]](scenes, cell["own"], rng)
+    return [{**cell, **row}]
+
+
+def _interval(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
+    covered, widths, positives, draws = 0, [], 0, DRAWS if len(scenes) < 30 else DRAWS // 2
+    for _ in range(draws):
+        a, b = (simulated(scenes, own, rng).means() for _ in range(2))
+        interval = a.interval(skill)
+        covered += interval.low <= 1 - own / OTHERS_DEG <= interval.high
+        widths.append(interval.high - interval.low)
+        positives += jackknife_difference(a, b, skill).p_value < 0.05
+    return {
+        "coverage %": 100 * covered / draws,
+        "median width": float(np.median(widths)),
+        "false positives %": 100 * positives / draws,
+    }
+
+
+def _bleed(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
+    """Changes of renders and targets without bleed, of so few numbers that correlations spread as in real tables."""
+    others, flagged, draws = OtherClips.of([str(i) for i in range(len(scenes))], scenes), 0, 4000
+    for _ in range(draws):
+        renders, targets = (torch.from_numpy(rng.standard_normal((len(scenes), 150))) for _ in range(2))
+        bleed = others.compared(*correlations(renders, targets, others)).means().interval(own_minus_others)
+        flagged += is_flagged(bleed)
+    return {"flagged %": 100 * flagged / draws}
+
+
+def _seconds(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
+    """From kept trajectories to all numbers of skill, without reading files."""
+    real, render = (motion_exp(torch.from_numpy(rng.standard_normal((len(scenes), 5, 6)))) for _ in range(2))
+    start = time.perf_counter()
+    others = OtherClips.of([str(i) for i in range(len(scenes))], scenes)
+    compared = Motions(others, real, real, render, 0.1).compared()
+    numbers({key: values.means() for key, values in compared.items()})
+    return {"seconds": time.perf_counter() - start}
+
+
+def broken(table: pd.DataFrame) -> Sequence[str]:
+    lines = []
+    for row in table.to_dict("records"):
+        where = f"{row['what']}, {row['design']}, {row['scenes']} scenes, own error {row['own']:.0f}"
+        if row["what"] == "interval" and not 92.0 <= row["coverage %"] <= 98.0:
+            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected 92 to 98")
+        if row["what"] == "interval" and not row["false positives %"] <= 6.5:
+            lines.append(f"{where}: {row['false positives %']:.1f} % false positives, expected 6 at most")
+        if row["what"] == "bleed" and not row["flagged %"] <= 3:
+            lines.append(f"{where}: {row['flagged %']:.1f} % flagged, expected 3 at most")
+        if row["what"] == "seconds" and not row["seconds"] < SECONDS:
+            lines.append(f"{row['scenes']} pairs: {row['seconds']:.1f} s, expected less than {SECONDS:.0f}")
+    return lines
+
+
+PART = Part(
+    name="skill",
+    title="Intervals of skill and of its differences, tables flagged without bleed, seconds for 4,000 pairs",
+    code=("evalkit/stats", "protocols/tps"),
+    cells=cells,
+    measure=measure,
+    broken=broken,
+    view=lambda table: table.round(3),
+)
