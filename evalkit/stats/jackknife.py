@@ -9,6 +9,7 @@ the dyadic-robust variance of Aronow, Samii and Assenova (Political Analysis 201
     variance = (n - 1)/n (sum over scenes d^2 - sum over sets of two or more scenes d^2)
 
 where a set of scenes is left out as rows only, and n is the number of scenes or of distinct sets, whichever is smaller.
+Degrees of freedom are those of the rows (`evalkit.stats.design`).
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
+from evalkit.stats.design import Design
 from evalkit.stats.interval import MIN_SCENES, Floats, Interval
 from evalkit.stats.paired import Comparison
 
+_NONE = (math.nan, math.nan)
 Ints = NDArray[np.int64]
 Statistic = Callable[[Floats, Floats], Floats]  # of the means of own and of others, elementwise
 
@@ -54,7 +57,11 @@ class OwnAndOthers:
         kept = np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
         rows = _Rows.of(self, kept)
         touched = len({name for i in kept.tolist() for name in self.scenes[i]})
-        return LeftOut(rows.whole(), rows.without_scenes(), rows.without_sets(), len(kept), touched, rows.units)
+        design = Design.of([self.scenes[i] for i in kept.tolist()])[0] if touched >= MIN_SCENES else None
+        degrees = design.degrees_of_freedom if design else _NONE
+        return LeftOut(
+            rows.whole(), rows.without_scenes(), rows.without_sets(), len(kept), touched, rows.units, degrees
+        )
 
 
 @dataclass(frozen=True)
@@ -62,7 +69,7 @@ class LeftOut:
     """Means of own and others: over all [2], without each scene [2, S], without the rows of each set [2, C].
 
     ``rows`` and ``touched``: the numbers of rows and of their scenes; ``units``: of scenes or distinct sets of scenes,
-    whichever is smaller.
+    whichever is smaller; ``degrees`` of freedom of an interval and of a test, NaN where rows do not tell it.
     """
 
     whole: Floats
@@ -71,6 +78,7 @@ class LeftOut:
     rows: int
     touched: int
     units: int
+    degrees: tuple[float, float]
 
     def changes(self, statistic: Statistic) -> tuple[float, Floats, Floats]:
         """Return the statistic, and how much it changes without each scene [S] and without each set [C]."""
@@ -79,9 +87,9 @@ class LeftOut:
             return float(number), statistic(*self.scenes) - number, statistic(*self.sets) - number
 
     def interval(self, statistic: Statistic, level: float = 0.95) -> Interval:
-        """Return a statistic of the two means with its interval, by Student's t with ``units`` - 1 degrees."""
+        """Return a statistic of the two means with its interval, by Student's t."""
         number, by_scene, by_set = self.changes(statistic)
-        half = _quantile(self.units, level) * _standard_error(by_scene, by_set, self.units)
+        half = float(student_t.ppf((1 + level) / 2, self.degrees[0])) * _standard_error(by_scene, by_set, self.units)
         return Interval(number, number - half, number + half, self.rows, self.touched)
 
 
@@ -90,22 +98,16 @@ def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: fl
     number_a, scenes_a, sets_a = a.changes(statistic)
     number_b, scenes_b, sets_b = b.changes(statistic)
     number, error = number_a - number_b, _standard_error(scenes_a - scenes_b, sets_a - sets_b, a.units)
-    half = _quantile(a.units, level) * error
-    p_value = float(2 * student_t.sf(abs(number) / error, a.units - 1)) if error > 0 else math.nan
-    reason = "" if a.units >= MIN_SCENES else f"{a.units} scenes: expected {MIN_SCENES} or more"
+    half = float(student_t.ppf((1 + level) / 2, a.degrees[0])) * error
+    p_value = float(2 * student_t.sf(abs(number) / error, a.degrees[1])) if error > 0 else math.nan
+    reason = f"{a.touched} scenes do not tell how much this number varies" if math.isnan(p_value) else ""
     return Comparison(Interval(number, number - half, number + half, a.rows, a.touched), p_value, reason)
 
 
 def _standard_error(by_scene: Floats, by_set: Floats, units: int) -> float:
-    if units < MIN_SCENES:
-        return math.nan
     once, twice = float((by_set**2).sum()), float((by_scene**2).sum())
     # the difference may be negative by chance; that of the rows alone is its least sensible value
     return math.sqrt((units - 1) / units * max(twice - once, once if by_set.size else 0.0))
-
-
-def _quantile(units: int, level: float) -> float:
-    return float(student_t.ppf((1 + level) / 2, units - 1)) if units >= MIN_SCENES else math.nan
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,11 @@ from protocols.tps.others import OtherClips
 from protocols.tps.skill import Motions, numbers, own_minus_others, skill
 from tests.audit.frame import Cell, Part, Rows
 
-DRAWS = 2000
+DRAWS = 1000
 OTHERS_DEG = 90.0
 DESIGNS = ("pairs", "cycle", "cut cycle", "clusters")
 SECONDS = 10.0  # for 4,000 pairs
+LEAST, MOST = 91.0, 7.5  # percent; own errors are skewed, and 1,000 draws of 93 and 6 % vary by 1.6 and 1.5
 
 
 def cells() -> Sequence[Cell]:
@@ -70,7 +71,7 @@ def measure(cell: Cell) -> Rows:
 
 
 def _interval(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
-    covered, widths, positives, draws = 0, [], 0, DRAWS if len(scenes) < 30 else DRAWS // 2
+    covered, widths, positives, draws = 0, [], 0, DRAWS
     for _ in range(draws):
         a, b = (simulated(scenes, own, rng).means() for _ in range(2))
         interval = a.interval(skill)
@@ -95,23 +96,24 @@ def _bleed(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generat
 
 
 def _seconds(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
-    """From kept trajectories to all numbers of skill, without reading files."""
+    """From kept trajectories to all numbers of skill, without reading files: CPU time of one thread."""
+    torch.set_num_threads(1)
     real, render = (motion_exp(torch.from_numpy(rng.standard_normal((len(scenes), 5, 6)))) for _ in range(2))
-    start = time.perf_counter()
+    start = time.process_time()
     others = OtherClips.of([str(i) for i in range(len(scenes))], scenes)
     compared = Motions(others, real, real, render, 0.1).compared()
     numbers({key: values.means() for key, values in compared.items()})
-    return {"seconds": time.perf_counter() - start}
+    return {"seconds": time.process_time() - start}
 
 
 def broken(table: pd.DataFrame) -> Sequence[str]:
     lines = []
     for row in table.to_dict("records"):
         where = f"{row['what']}, {row['design']}, {row['scenes']} scenes, own error {row['own']:.0f}"
-        if row["what"] == "interval" and not 92.0 <= row["coverage %"] <= 98.0:
-            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected 92 to 98")
-        if row["what"] == "interval" and not row["false positives %"] <= 6.5:
-            lines.append(f"{where}: {row['false positives %']:.1f} % false positives, expected 6 at most")
+        if row["what"] == "interval" and not LEAST <= row["coverage %"] <= 98.0:
+            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected {LEAST} to 98")
+        if row["what"] == "interval" and not row["false positives %"] <= MOST:
+            lines.append(f"{where}: {row['false positives %']:.1f} % false positives, expected {MOST} at most")
         if row["what"] == "bleed" and not row["flagged %"] <= 3:
             lines.append(f"{where}: {row['flagged %']:.1f} % flagged, expected 3 at most")
         if row["what"] == "seconds" and not row["seconds"] < SECONDS:
