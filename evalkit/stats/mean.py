@@ -10,7 +10,7 @@ from scipy.stats import beta, norm
 from scipy.stats import t as student
 
 from evalkit.stats.design import Design, SceneSet
-from evalkit.stats.interval import MIN_SCENES, Floats, Interval
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval, intervals_of
 
 MIN_GROUPS = 5  # with fewer, sums are added up by set of scenes instead of by group
 _LONG_SIDE = 2.0  # times Edgeworth's first term, on the side of the long tail
@@ -114,7 +114,7 @@ def _of_shares(means: Floats, variance: Floats, degrees: float, units: float, le
     return np.minimum(low, p), np.maximum(high, p)
 
 
-def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None, level: float) -> list[Interval]:
+def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None, level: float) -> Sequence[Interval]:
     columns = values.shape[1]
     if not len(values):
         return [Interval(math.nan, math.nan, math.nan, 0, 0)] * columns
@@ -128,8 +128,7 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     inside = ((finite >= 0) & (finite <= 1)).all(axis=0) if bounded is None else np.full(columns, bounded)
     shares = [bool(flag) for flag in inside]
     low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
-    n, count = len(values), len(design.names)
-    return [Interval(*numbers, n, count) for numbers in zip(means.tolist(), low.tolist(), high.tolist(), strict=True)]
+    return intervals_of(means, low, high, len(values), len(design.names))
 
 
 def _exact_means(values: Floats, design: Design, rows_of_cells: Sequence[Sequence[int]]) -> list[float]:
