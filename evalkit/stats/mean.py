@@ -126,7 +126,7 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     sums = np.array([np.sort(centred[rows], axis=0).sum(axis=0) for rows in rows_of_cells])
     squares = (np.sort(centred, axis=0) ** 2).sum(axis=0)
     inside = ((finite >= 0) & (finite <= 1)).all(axis=0) if bounded is None else np.full(columns, bounded)
-    shares = [bool(flag) for flag in inside]
+    shares = np.atleast_1d(inside).tolist()
     low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
     return intervals_of(means, low, high, len(values), len(design.names))
 
