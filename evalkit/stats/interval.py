@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,3 +27,10 @@ class Interval:
     high: float
     n: int
     scenes: int
+
+
+def intervals_of(means: Floats, low: Floats, high: Floats, n: int, scenes: int) -> tuple[Interval, ...]:
+    """Return intervals from arrays [K]. NaN is always `math.nan`, so that intervals without ends compare as equal."""
+    columns = zip(means.tolist(), low.tolist(), high.tolist(), strict=True)
+    plain = [[math.nan if math.isnan(number) else number for number in column] for column in columns]
+    return tuple(Interval(mean, first, last, n, scenes) for mean, first, last in plain)

@@ -10,7 +10,7 @@ from scipy.stats import beta, norm
 from scipy.stats import t as student
 
 from evalkit.stats.design import Design, SceneSet
-from evalkit.stats.interval import MIN_SCENES, Floats, Interval
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval, intervals_of
 
 MIN_GROUPS = 5  # with fewer, sums are added up by set of scenes instead of by group
 _LONG_SIDE = 2.0  # times Edgeworth's first term, on the side of the long tail
@@ -114,7 +114,7 @@ def _of_shares(means: Floats, variance: Floats, degrees: float, units: float, le
     return np.minimum(low, p), np.maximum(high, p)
 
 
-def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None, level: float) -> list[Interval]:
+def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None, level: float) -> Sequence[Interval]:
     columns = values.shape[1]
     if not len(values):
         return [Interval(math.nan, math.nan, math.nan, 0, 0)] * columns
@@ -129,8 +129,7 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     inside = [low >= 0 and high <= 1 for low, high in zip(lowest, highest, strict=True)]
     shares = inside if bounded is None else [bounded] * columns
     low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
-    n, count = len(values), len(design.names)
-    return [Interval(*numbers, n, count) for numbers in zip(means.tolist(), low.tolist(), high.tolist(), strict=True)]
+    return intervals_of(means, low, high, len(values), len(design.names))
 
 
 def _exact_means(values: Floats, design: Design, rows_of_cells: Sequence[Sequence[int]]) -> list[float]:

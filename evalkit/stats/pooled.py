@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evalkit.stats.design import Design, SceneSet
 from evalkit.stats.interval import Floats as Floats
-from evalkit.stats.interval import Interval
+from evalkit.stats.interval import Interval, intervals_of
 from evalkit.stats.mean import ends
 
 Numbers = NDArray[np.int64]
@@ -99,5 +99,4 @@ def _jackknife(
             sums = left * (numbers - np.stack(without))
         squares = (sums**2 / design.counts[:, None]).sum(axis=0)
         low, high = ends(design, numbers, sums, squares, flags, level)
-    found = zip(numbers.tolist(), low.tolist(), high.tolist(), strict=True)
-    return tuple(Interval(*ends_of, design.rows, len(design.names)) for ends_of in found)
+    return intervals_of(numbers, low, high, design.rows, len(design.names))
