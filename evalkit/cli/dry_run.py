@@ -48,7 +48,10 @@ def _state(job: Job) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"
+    unit, size = next(
+        (unit, size) for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)) if count >= size or size == 1e3
+    )
+    return f"{count / size:.1f} {unit}"
 
 
 def _line(text: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_serializer, field_validator
 
 from evalkit.config.options import ComponentOptions, Options
 from evalkit.config.validation import options_of, parse
@@ -46,6 +46,10 @@ class RunSettings(Options):
     strict: bool = Field(False, description="Exit with code 3 where a number is missing for want of weights.")
     controls: bool = Field(True, description="Run the controls beside any other method.")
     dry_run: bool = Field(False, description="Print settings, plan, disk and reusable runs; compute nothing.")
+
+    @field_serializer("shard")
+    def _write_shard(self, shard: Shard) -> str:
+        return str(shard)
 
     @field_validator("shard", mode="before")
     @classmethod

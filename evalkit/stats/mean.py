@@ -125,8 +125,9 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     centred = finite - np.where(infinite, 0.0, means)
     sums = np.array([np.sort(centred[rows], axis=0).sum(axis=0) for rows in rows_of_cells])
     squares = (np.sort(centred, axis=0) ** 2).sum(axis=0)
-    inside = ((finite >= 0) & (finite <= 1)).all(axis=0) if bounded is None else np.full(columns, bounded)
-    shares = np.atleast_1d(inside).tolist()
+    lowest, highest = finite.min(axis=0).tolist(), finite.max(axis=0).tolist()
+    inside = [low >= 0 and high <= 1 for low, high in zip(lowest, highest, strict=True)]
+    shares = inside if bounded is None else [bounded] * columns
     low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
     return intervals_of(means, low, high, len(values), len(design.names))
 

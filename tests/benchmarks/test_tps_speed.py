@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from evalkit.config.compose import compose_runs
-from evalkit.config.validation import RunConfig
+from evalkit.config.run import RunConfig
 from evalkit.oracles.sfm.colmap import ColmapOracle
 from evalkit.protocol import Loaded
 from evalkit.registry import Group, implementation, load

@@ -15,7 +15,14 @@ from evalkit.run.find import find_runs
 from evalkit.run.records import INTERVALS, RunSummary, read_record
 from evalkit.run.row_numbers import numbers_of
 
-TPS = ["protocol=tps", "oracle=alignment", "dataset.world=orbits", "protocol.resolution=32", "limit=8"]
+TPS = [
+    "protocol=tps",
+    "oracle=alignment",
+    "dataset.world=orbits",
+    "dataset.version=1",
+    "protocol.resolution=32",
+    "limit=8",
+]
 
 
 def evalkit(*arguments: str) -> str:

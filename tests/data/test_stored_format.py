@@ -14,7 +14,8 @@ from PIL import Image
 
 from evalkit.card import Need
 from evalkit.data.dataset import Dataset
-from evalkit.data.stored.base import StoredDataset, StoredFrame, StoredOptions, StoredSequence
+from evalkit.data.stored.base import StoredDataset, StoredOptions, StoredSequence
+from evalkit.data.stored.frame import StoredFrame
 from evalkit.data.stored.images import read_image, read_mask
 from evalkit.errors import SampleError, UserError
 from evalkit.pixels import Preprocess, Profile

@@ -15,16 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Annotated, Generic, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from pydantic import Field
 
 from evalkit.card import Need
 from evalkit.config.options import ComponentOptions
 from evalkit.data.dataset import ClipShape, SequenceInfo
+from evalkit.data.stored.frame import StoredFrame
 from evalkit.errors import SampleError, UserError, did_you_mean
 from evalkit.pixels import Preprocess
 
@@ -64,25 +62,6 @@ class StoredSequence:
     def frame_name(self, number: int) -> str:
         """Name a frame in error messages."""
         return f"{self.name} frame {number}"
-
-
-@dataclass(frozen=True)
-class StoredFrame:
-    """One frame as it lies on disk, in its own size.
-
-    Attributes:
-        image: upright 8-bit RGB, H x W pixels.
-        intrinsics: [3, 3] float64, in pixels of this image; the centre of the top-left pixel is (0.5, 0.5).
-        w2c: [4, 4] float64 world-to-camera matrix, OpenCV axes.
-        depth: [H, W] z coordinate in the camera, in the unit of ``w2c``; inf where nothing is hit.
-        mask: [H, W] bool, true on the object.
-    """
-
-    image: Image.Image
-    intrinsics: NDArray[np.float64] | None = None
-    w2c: NDArray[np.float64] | None = None
-    depth: NDArray[np.floating[Any]] | None = None
-    mask: NDArray[np.bool_] | None = None
 
 
 StoredT = TypeVar("StoredT", bound=StoredSequence)

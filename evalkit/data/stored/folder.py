@@ -11,9 +11,10 @@ from pydantic import Field
 
 from evalkit.card import Need
 from evalkit.data.shapes import SHAPES, shape_named
-from evalkit.data.stored.base import StoredDataset, StoredFrame, StoredOptions, StoredSequence, errors_named
+from evalkit.data.stored.base import StoredDataset, StoredOptions, StoredSequence, errors_named
 from evalkit.data.stored.camera_files import find_cameras, has_cameras
 from evalkit.data.stored.camera_files.table import CameraTable
+from evalkit.data.stored.frame import StoredFrame
 from evalkit.data.stored.images import IMAGE_SUFFIXES, natural_key, read_image
 from evalkit.data.stored.video import VIDEO_SUFFIXES, frame_count, read_frames
 from evalkit.errors import SampleError, UserError

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from evalkit.card import Need
 from evalkit.data.preprocess import adjust_intrinsics, apply, apply_nearest, plan
-from evalkit.data.stored.base import StoredFrame
+from evalkit.data.stored.frame import StoredFrame
 from evalkit.errors import SampleError
 from evalkit.pixels import Preprocess
 from evalkit.views import Cameras, Frames
