@@ -107,7 +107,7 @@ def _of_shares(design: Design, means: Floats, variance: Floats, squares: Floats,
     ratio = float(norm.ppf((1 + level) / 2) / student.ppf((1 + level) / 2, degrees))
     with np.errstate(invalid="ignore", divide="ignore"):
         p = np.clip(means, 0.0, 1.0)
-        n = np.where(squares > 0, squares / (design.rows - 1) / variance * ratio**2, design.units)
+        n = np.where((squares > 0) & (variance > 0), squares / (design.rows - 1) / variance * ratio**2, design.units)
     n, spread, tail = np.maximum(n, 1.0), squares / design.rows, (1 - level) / 2
     low, high = _gaffke(p, spread, n, tail), 1 - _gaffke(1 - p, spread, n, tail)
     return np.where(p <= 0, 0.0, np.minimum(low, p)), np.where(p >= 1, 1.0, np.maximum(high, p))
