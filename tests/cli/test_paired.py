@@ -67,6 +67,7 @@ def test_a_run_of_an_earlier_version_gets_new_intervals_and_keeps_its_means(made
     file.write_bytes(now.model_copy(update={"metrics": metrics, "intervals": "1"}).sealed().to_json())
     found = {run.summary.baseline: run.summary for run in find_runs(out).runs}["warp"]
     assert now.intervals == INTERVALS and json.loads(file.read_bytes())["intervals"] == "1"
-    for key in ("oracle_failed", "exact_psnr", now.columns[0].key, now.columns[1].key):
-        assert found.metrics[key] == now.metrics[key]
-    assert pd.notna(found.metrics[now.columns[0].key].low)
+    for key in ("oracle_failed", "exact_psnr", "auc_exact_signed@20|failed=90"):
+        assert found.metrics[key] == now.metrics[key] and pd.notna(now.metrics[key].low)
+    assert found.metrics["skill"] == metrics["skill"]  # no mean over rows: it keeps its interval, and a note says so
+    assert any("skill" in note and "run it again" in note for note in find_runs(out).notes)
