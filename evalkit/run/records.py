@@ -62,6 +62,7 @@ class IntervalRecord(Record):
     high: float | None
     n: int
     scenes: int
+    bounded: bool | None = None  # whether it is an interval of values in [0, 1]; None: decided by the values
 
 
 class ColumnRecord(Record):

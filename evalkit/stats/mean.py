@@ -10,7 +10,7 @@ from scipy.stats import beta, norm
 from scipy.stats import t as student
 
 from evalkit.stats.design import Design, SceneSet
-from evalkit.stats.interval import MIN_SCENES, Floats, Interval, intervals_of
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval, column_sums, intervals_of
 
 MIN_GROUPS = 5  # with fewer, sums are added up by set of scenes instead of by group
 _LONG_SIDE = 2.0  # times Edgeworth's first term, on the side of the long tail
@@ -131,13 +131,13 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     infinite = ~np.isfinite(values).all(axis=0)
     finite = np.where(infinite, 0.0, values)
     centred = finite - np.where(infinite, 0.0, means)
-    sums = np.array([np.sort(centred[rows], axis=0).sum(axis=0) for rows in rows_of_cells])
-    squares = (np.sort(centred, axis=0) ** 2).sum(axis=0)
+    sums = np.array([column_sums(np.sort(centred[rows], axis=0)) for rows in rows_of_cells])
+    squares = column_sums(np.sort(centred, axis=0) ** 2)
     lowest, highest = finite.min(axis=0).tolist(), finite.max(axis=0).tolist()
     inside = [low >= 0 and high <= 1 for low, high in zip(lowest, highest, strict=True)]
     shares = inside if bounded is None else [bounded] * columns
     low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
-    return intervals_of(means, low, high, len(values), len(design.names))
+    return intervals_of(means, low, high, len(values), len(design.names), shares)
 
 
 def _exact_means(values: Floats, design: Design, rows_of_cells: Sequence[Sequence[int]]) -> list[float]:

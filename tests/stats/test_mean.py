@@ -199,3 +199,9 @@ def test_an_interval_is_read_without_scipy_and_torch() -> None:
     code = "import sys, evalkit.stats as s; s.Interval; sys.exit(bool({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert Interval.__module__ == "evalkit.stats.interval"
+
+
+def test_a_column_has_the_same_bits_alone_and_beside_others() -> None:
+    rng = generator("test", "columns")
+    values, scenes = rng.random((41, 7)), names_of(cycle(64, 41))
+    assert mean_interval(values, scenes) == tuple(mean_interval(values[:, [k]], scenes)[0] for k in range(7))
