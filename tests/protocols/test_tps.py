@@ -155,7 +155,7 @@ def test_ignoring_the_pose_ends_at_chance_or_as_oracle_failures(results: dict[st
     for name in ("copy_context", "static"):
         table, found = rows(results[name]), summary(results[name])
         assert found["auc_exact_signed@20|failed=90"]["low"] <= chance_floor(20, signed=True)
-        assert found["skill"]["low"] <= 0
+        assert found["skill"]["low"] <= 0.05 and found["skill"]["high"] >= 0  # of ten pairs, one in forty misses 0
         assert set(table["oracle_on_render"]) != {"ok"} or name == "copy_context"
 
 
