@@ -24,6 +24,7 @@ from scipy.stats import t as student_t
 
 from evalkit.stats.design import Design
 from evalkit.stats.interval import MIN_SCENES, Floats, Interval
+from evalkit.stats.mean import long_side
 from evalkit.stats.paired import Comparison
 
 _NONE = (math.nan, math.nan)
@@ -87,10 +88,13 @@ class LeftOut:
             return float(number), statistic(*self.scenes) - number, statistic(*self.sets) - number
 
     def interval(self, statistic: Statistic, level: float = 0.95) -> Interval:
-        """Return a statistic of the two means with its interval, by Student's t."""
+        """Return a statistic of the two means with its interval: Student's t, longer on the side of the long tail."""
         number, by_scene, by_set = self.changes(statistic)
-        half = float(student_t.ppf((1 + level) / 2, self.degrees[0])) * _standard_error(by_scene, by_set, self.units)
-        return Interval(number, number - half, number + half, self.rows, self.touched)
+        error = _standard_error(by_scene, by_set, self.units)
+        quantile = float(student_t.ppf((1 + level) / 2, self.degrees[0]))
+        longer = long_side(_skewness(by_scene, by_set, error, self.units), quantile)
+        low, high = number - error * (quantile + max(-longer, 0.0)), number + error * (quantile + max(longer, 0.0))
+        return Interval(number, low, high, self.rows, self.touched)
 
 
 def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
@@ -108,6 +112,17 @@ def _standard_error(by_scene: Floats, by_set: Floats, units: int) -> float:
     once, twice = float((by_set**2).sum()), float((by_scene**2).sum())
     # the difference may be negative by chance; that of the rows alone is its least sensible value
     return math.sqrt((units - 1) / units * max(twice - once, once if by_set.size else 0.0))
+
+
+def _skewness(by_scene: Floats, by_set: Floats, error: float, units: int) -> float:
+    """Skewness of the number, from its changes, which have the opposite sign of what a scene adds to it.
+
+    For a mean of independent rows it is the unbiased one of `mean_interval`.
+    """
+    if not error > 0:
+        return 0.0
+    unbiased = (units - 1) ** 2 / (units * max(units - 2, 1))
+    return float(np.clip(unbiased * ((by_set**3).sum() - (by_scene**3).sum()) / error**3, -1, 1))
 
 
 @dataclass(frozen=True)
