@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint benchmarks clean
+.PHONY: run test lint benchmarks audit clean
 
 run: .venv/installed
 	$(BIN)/evalkit run protocol=tps baseline=xfactor,rayzer,rust oracle=alignment dataset.world=orbits protocol.resolution=32 limit=24
@@ -17,6 +17,10 @@ lint: .venv/installed
 
 benchmarks: .venv/installed
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -s
+
+# Long checks whose tables the docs quote; `make audit PART="coverage false_positives"` runs some of them.
+audit: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.audit $(PART)
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -1,0 +1,1 @@
+"""One file a part; `tests.audit.frame.parts` imports them all."""
