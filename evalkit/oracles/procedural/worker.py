@@ -17,12 +17,13 @@ from evalkit.oracles.sfm.growth import grow_model
 from evalkit.oracles.sfm.reconstruction import FOCAL_RATIOS, normalised, refuse_implausible
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import Failure, FocalSettings, Tolerances
+from evalkit.oracles.sfm.stability import distinct, refuse_disagreeing_halves, refuse_rivals
 from evalkit.oracles.sfm.starts import starts
 from evalkit.oracles.sfm.two_view import Graph, Matches, refuse_static, verify_matches
 
 TOLERANCES = Tolerances(match=1.5, growth=4.0, noise=0.3, inlier=2.0)
 TRIAL_POINTS = 200
-ROUNDS = ((4, 6, 1e-3), (1, 15, 1e-4))  # states that are kept, after how many steps per frame, at what tolerance
+ROUNDS = ((4, 6, 1e-3), (4, 15, 1e-4))  # states that are kept, after how many steps per frame, at what tolerance
 FINAL_STEPS = 60
 FINAL_NOISE_PX = 0.1  # scale of the robust loss at the end: a smaller one is safe near the solution
 MIN_LINK = 40  # matches that connect two frames; other rooms with the same textures reach 30
@@ -43,6 +44,8 @@ def cameras_of(tracks: Array, side: int, settings: FocalSettings) -> Array:
     data = verified_observations(keypoints, graph, side)
     state = refine(first_states(keypoints, graph, data, side, settings), data, side, settings)
     refuse_implausible(state, data, side, settings, TOLERANCES)
+    if settings.refuse_unstable:
+        refuse_disagreeing_halves(state, data, robust_loss(TOLERANCES.noise, side, settings))
     return normalised(state.w2c[0])
 
 
@@ -82,9 +85,10 @@ def first_states(
 def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings) -> Bundle:
     """Adjust each state at several focal lengths, as it is and reversed; keep the best, the last with all points.
 
-    Soft frames have long flat minima: the best state after a few steps need not be the best in the end.
+    Soft frames have long flat minima: the best state after a few steps need not be the best in the end. Raises Failure
+    where another solution fits about as well.
     """
-    loss = RobustLoss(TOLERANCES.noise, settings.focal_prior * side, settings.focal_spread)
+    loss = robust_loss(TOLERANCES.noise, side, settings)
     longest = np.argsort(-data.visible.sum(1), kind="stable")[:TRIAL_POINTS]
     trial_data = data.take(longest)
     trial = Bundle(state.w2c, state.points[:, longest], state.focal)
@@ -93,14 +97,24 @@ def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings
         ends = adjust(ends, trial_data, loss, steps * data.visible.shape[1], tolerance)
         assert ends.cost is not None
         ends = ends.take(np.argsort(ends.cost, kind="stable")[:kept])
-    state = adjust(triangulated(ends, data), data, loss, FINAL_STEPS, 1e-4)
-    return adjust(state, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS)
+    solutions = adjust(triangulated(ends.take(distinct(ends)), data), data, loss, FINAL_STEPS, 1e-4)
+    solutions = adjust(solutions, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS)
+    assert solutions.cost is not None
+    best = int(solutions.cost.argmin())
+    if settings.refuse_unstable:
+        refuse_rivals(solutions, best, data, loss)
+    return solutions.take([best])
+
+
+def robust_loss(scale: float, side: int, settings: FocalSettings) -> RobustLoss:
+    """The loss at ``scale`` pixels, with the prior of the focal length."""
+    return RobustLoss(scale, settings.focal_prior * side, settings.focal_spread)
 
 
 def main() -> None:
     """Serve tracks until the input ends."""
     arguments = json.loads(sys.argv[1])
-    settings = FocalSettings(**arguments["focal"])
+    settings = FocalSettings(**arguments["geometry"])
     serve(lambda tracks: cameras_of(tracks, arguments["side"], settings))
 
 

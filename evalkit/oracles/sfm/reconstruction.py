@@ -20,6 +20,7 @@ from evalkit.oracles.sfm.bundle import (
 from evalkit.oracles.sfm.growth import grow_model
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import SIFT, ColmapSettings, Failure, FocalSettings, Tolerances
+from evalkit.oracles.sfm.stability import distinct, refuse_rivals
 from evalkit.oracles.sfm.starts import starts
 from evalkit.oracles.sfm.two_view import match_frames, refuse_static, verify_matches
 
@@ -47,7 +48,10 @@ def reconstruct(frames: Array, settings: ColmapSettings) -> Array:
 
 
 def refine(state: Bundle, data: Observations, width: int, settings: FocalSettings, px: Tolerances) -> Bundle:
-    """Pick the best of several starts on the points visible in most frames, then adjust all points from there."""
+    """Adjust several starts on the points visible in most frames, then the distinct ends of those with all points.
+
+    Returns the cheapest. Raises Failure where another fits about as well.
+    """
     loss = RobustLoss(px.noise, settings.focal_prior * width, settings.focal_spread)
     longest = np.argsort(-data.visible.sum(1), kind="stable")[:TRIAL_POINTS]
     trial_data = data.take(longest)
@@ -55,9 +59,12 @@ def refine(state: Bundle, data: Observations, width: int, settings: FocalSetting
     base, per_frame, limit = TRIAL_STEPS
     steps = min(base + per_frame * data.visible.shape[1], limit)
     ends = adjust(starts(relative_to_middle(trial), FOCAL_RATIOS), trial_data, loss, steps, 1e-3)
-    assert ends.cost is not None
-    winner = ends.take([int(ends.cost.argmin())])
-    return adjust(triangulated(winner, data), data, loss, FINAL_STEPS)
+    solutions = adjust(triangulated(ends.take(distinct(ends)), data), data, loss, FINAL_STEPS)
+    assert solutions.cost is not None
+    best = int(solutions.cost.argmin())
+    if settings.refuse_unstable:
+        refuse_rivals(solutions, best, data, loss)
+    return solutions.take([best])
 
 
 def refuse_implausible(state: Bundle, data: Observations, width: int, settings: FocalSettings, px: Tolerances) -> None:
