@@ -100,6 +100,18 @@ def test_clips_that_tell_nothing_are_refused_with_a_reason(
     assert estimate.w2c.isnan().all()
 
 
+def test_a_clip_whose_halves_disagree_is_refused_and_was_wrong(
+    oracle: ProceduralEstimator, options: MakeOptions, capture: Callable[..., Clip]
+) -> None:
+    images, w2c = capture("mydesk", 265, 281, 5)
+    (reason,) = oracle.estimate(images[None], None).reasons
+    assert reason.startswith("the left and the right half of the frames give cameras that differ by")
+    credulous = ProceduralEstimator(options(workers=1, refuse_unstable=False), "cpu")
+    estimate = credulous.estimate(images[None], None)
+    credulous.close()
+    assert relative_pose_errors(estimate.w2c, w2c[None], signed=True)[1].median() > 30
+
+
 def test_what_it_cannot_take_is_said_in_one_line(oracle: ProceduralEstimator) -> None:
     with pytest.raises(UserError, match="takes 2 to 8 frames, not 9: oracle=colmap takes more"):
         oracle.estimate(torch.zeros(1, 9, 3, 64, 64), None)

@@ -17,7 +17,7 @@ MIN_DISTANCE_DEG = 8.0  # two states that differ by less are the same solution
 MAX_RIVALS = 3
 RIVAL_DEG = 25.0  # a rival solution that differs by more makes the answer doubtful
 RIVAL_SIGMAS = 2.0  # unless it fits worse by this many standard deviations
-HALVES_DEG = 15.0  # halves of the frames that differ by more disagree
+HALVES_DEG = 12.5  # halves of the frames that differ by more disagree
 HALF_STEPS = 60
 MIN_HALF_POINTS = 30
 
