@@ -5,7 +5,7 @@ BIN := .venv/bin
 .PHONY: run test lint benchmarks audit clean
 
 run: .venv/installed
-	$(BIN)/evalkit run protocol=tps baseline=xfactor,rayzer,rust oracle=alignment dataset.world=orbits protocol.resolution=32 limit=24
+	$(BIN)/evalkit run protocol=tps baseline=xfactor,rayzer,rust oracle=alignment dataset.world=orbits dataset.version=1 protocol.resolution=32 limit=24
 
 test: .venv/installed lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile

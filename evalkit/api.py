@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from evalkit.config.compose import compose_runs, with_controls
 from evalkit.config.describe import plain
-from evalkit.errors import Unsupported, UserError
-from evalkit.run.prepare import Job, prepare
+from evalkit.errors import UserError
+from evalkit.run.prepare import prepare_all
 from evalkit.run.records import RunSummary
 from evalkit.run.session import Session
 
@@ -28,11 +27,7 @@ def evaluate(*overrides: str, **settings: Any) -> list[RunSummary]:
     from evalkit.run.execute import execute, passes
 
     session = Session()
-    asked, beside = with_controls([*overrides, *(f"{key}={plain(value)}" for key, value in settings.items())])
-    jobs = [prepare(config, session) for config in (compose_runs(asked) if asked else [])]
-    for config in compose_runs(beside) if beside else []:
-        if all(config != job.config for job in jobs):
-            jobs += _where_supported(config, session)
+    jobs, _ = prepare_all([*overrides, *(f"{key}={plain(value)}" for key, value in settings.items())], session)
     if any(job.config.dry_run for job in jobs):
         raise UserError("dry_run=true prints a plan and has no summary: type it after `evalkit run`")
     summaries: dict[int, RunSummary | None] = {}
@@ -40,11 +35,3 @@ def evaluate(*overrides: str, **settings: Any) -> list[RunSummary]:
         done = execute(group, session, lambda index, count: None)
         summaries |= {id(job): summary for job, summary in zip(group, done, strict=True)}
     return [summary for job in jobs if (summary := summaries[id(job)]) is not None]
-
-
-def _where_supported(config: Any, session: Session) -> list[Job]:
-    """A control that stands beside a method, unless the data or the protocol's options do not suit it."""
-    try:
-        return [prepare(config, session)]
-    except Unsupported:
-        return []

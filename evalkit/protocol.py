@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from evalkit.method import Method
-    from evalkit.stats.bootstrap import Interval
+    from evalkit.stats.interval import Interval
     from evalkit.views import Frames
 
 Value = float | int | str | bool | list[str]
@@ -167,7 +167,9 @@ class Protocol(Planner, typing.Protocol):
     """A protocol that can score.
 
     Optional attributes: ``controls`` (names of controls that belong beside it), ``implementation`` (see
-    `evalkit.registry`), and ``kept_bytes(sample) -> int`` (size of the arrays that it keeps of a sample).
+    `evalkit.registry`), ``kept_bytes(sample) -> int`` (size of the arrays that it keeps of a sample), and, as a static
+    method, ``row_numbers(rows) -> Mapping[str, pd.Series]`` (by column, the number of each row behind a mean of the
+    summary that the rows do not hold as such, a failure as 1 say; paired comparisons need it).
     """
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from evalkit.cli.main import app
 
 ROWS = Path(__file__).resolve().parents[1] / "leaderboards" / "small.csv"
-AS_TABLED = ("dataset.world=orbits", "protocol.resolution=32", "baseline=xfactor,rayzer,rust", "controls=false")
+AS_TABLED = ("dataset.world=orbits", "dataset.version=1", "protocol.resolution=32", "baseline=xfactor,rayzer,rust",
+             "controls=false")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -31,4 +32,4 @@ def test_a_few_samples_of_the_table(protocol: tuple[str, ...], table: str, keys:
     measured = pd.read_csv(tmp_path / "rows.csv").set_index(["baseline", "sample"]).sort_index()
     shipped = pd.read_csv(ROWS)
     shipped = shipped[shipped["table"].str.match(table)].set_index(["baseline", "sample"]).loc[measured.index]
-    pd.testing.assert_frame_equal(measured[keys], shipped[keys], rtol=2e-3)  # other machines, other roundings
+    pd.testing.assert_frame_equal(measured[keys], shipped[keys], rtol=5e-3)  # other machines, other roundings

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from evalkit.cli.paired import rows_of
 from evalkit.cli.tables import grouped, print_notes
 from evalkit.console import console
 from evalkit.files import write_atomically
 from evalkit.run.find import FoundRun, find_runs
+from evalkit.run.row_numbers import rows_of
 
 
 def write_rows(folder: Path, file: Path) -> None:
@@ -24,7 +24,7 @@ def write_rows(folder: Path, file: Path) -> None:
 
 
 def _rows(title: str, run: FoundRun) -> pd.DataFrame:
-    rows = rows_of(run)
+    rows = rows_of(run.path)
     keys = [column.key for column in run.summary.columns if column.key in rows]
     rows = rows[["sample", "scenes", "status", "reason", *keys]].assign(scenes=rows["scenes"].map(" ".join))
     rows.insert(0, "table", title)

@@ -9,11 +9,9 @@ from rich.text import Text
 
 from evalkit.cli.progress import Progress, Task
 from evalkit.cli.tables import print_tables
-from evalkit.config.compose import compose_runs, with_controls
 from evalkit.console import console
-from evalkit.errors import Unsupported, UserError
 from evalkit.run.find import FoundRun
-from evalkit.run.prepare import Job, prepare
+from evalkit.run.prepare import Job, prepare_all
 from evalkit.run.records import RunSummary
 from evalkit.run.session import Session
 
@@ -21,7 +19,7 @@ from evalkit.run.session import Session
 def run_product(overrides: Sequence[str]) -> None:
     """Run every combination of the overrides and print one table for each set of conditions that runs share."""
     session = Session()
-    jobs, left_out = _prepare_all(*with_controls(overrides), session)
+    jobs, left_out = prepare_all(overrides, session)
     for line in left_out:
         console().print(Text("left out: ", "yellow") + Text(line))
     for note in session.notes():
@@ -70,24 +68,3 @@ def _execute_all(jobs: Sequence[Job], session: Session) -> list[tuple[Job, RunSu
 def _task(progress: Progress, job: Job) -> Task:
     label = f"{job.planner.name} · {job.config.dataset.name} · {job.config.baseline.name}"
     return progress.task(label, sum(len(block) for block in job.blocks), "samples", done=job.known)
-
-
-def _prepare_all(asked: Sequence[str], beside: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:
-    """Plan every run before the first computes, so that a mistake in the last costs nothing.
-
-    Controls that stand ``beside`` what was asked for are left out by name where the data or the protocol's options
-    do not suit them.
-    """
-    wanted = compose_runs(asked) if asked else []
-    jobs = [prepare(config, session) for config in wanted]
-    left_out: list[str] = []
-    for config in compose_runs(beside) if beside else []:
-        if config in wanted:
-            continue
-        try:
-            jobs.append(prepare(config, session))
-        except Unsupported as error:
-            left_out.append(str(error))
-    if not jobs:
-        raise UserError(left_out[0])
-    return jobs, left_out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from rich import box
 from rich.table import Table
@@ -14,9 +14,11 @@ from evalkit.config.describe import plain
 from evalkit.console import console
 from evalkit.run.find import OUTDATED, FoundRun, find_runs
 from evalkit.run.records import ColumnRecord, Conditions, IntervalRecord, RunSummary
+from evalkit.stats.interval import MIN_SCENES
 
 Group = tuple[str, list[FoundRun]]  # a table's title, and the runs in it
 DIGESTS = ("index", "data")
+CAPTION = f"95 % intervals, clustered by scene; none with fewer than {MIN_SCENES} scenes"
 
 
 def show_runs(folder: Path, markdown: bool) -> None:
@@ -115,13 +117,34 @@ def _coverage(summary: RunSummary) -> str:
 def _cell(column: ColumnRecord, summary: RunSummary) -> tuple[str, str]:
     """The mean, and its 95 % interval with a digit less, where one can be estimated."""
     interval = summary.metrics.get(column.key)
-    if interval is None or interval.mean is None:
+    if interval is None or not _is_number(interval.mean):
         return "-", ""
     mean = f"{interval.mean * column.scale:.{column.digits}f}"
-    if interval.low is None or interval.high is None:
+    if not _is_number(interval.low) or not _is_number(interval.high) or 0 < interval.scenes < MIN_SCENES:
         return mean, ""
     low, high = (f"{end * column.scale:.{max(column.digits - 1, 0)}f}" for end in (interval.low, interval.high))
     return mean, f"{low}–{high}"
+
+
+def _is_number(value: float | None) -> TypeGuard[float]:
+    """Whether a number exists: a summary that was just made says NaN, one that was read says None."""
+    return value is not None and value == value
+
+
+def _scenes(summary: RunSummary) -> int:
+    """How many scenes stand behind most numbers."""
+    counts = [found.scenes for column in summary.columns if (found := summary.metrics.get(column.key)) and found.scenes]
+    return max(counts, key=counts.count, default=0)
+
+
+def _cell_lines(column: ColumnRecord, summary: RunSummary) -> str:
+    """The cell of a table, with the number of scenes behind it where that is not the run's."""
+    mean, span = _cell(column, summary)
+    interval = summary.metrics.get(column.key)
+    lines = [mean, span or ("–" if mean != "-" and interval and interval.scenes else "")]
+    if interval and mean != "-" and interval.scenes not in (0, _scenes(summary)):
+        lines.append(f"{interval.scenes} scenes")
+    return "\n".join(lines).rstrip()
 
 
 def _columns(group: Sequence[FoundRun]) -> list[ColumnRecord]:
@@ -150,16 +173,17 @@ def _reference_cell(column: ColumnRecord, values: Mapping[str, float | None]) ->
 
 def _table(group: Sequence[FoundRun]) -> Table:
     columns = _columns(group)
-    table = Table(box=box.SIMPLE_HEAD, caption="95 % intervals, clustered by scene", caption_justify="left")
+    table = Table(box=box.SIMPLE_HEAD, caption=CAPTION, caption_justify="left")
     table.add_column("baseline", no_wrap=True)
     for column in columns:
         table.add_column(Text(column.title), justify="right")
     table.add_column("samples", justify="right")
+    table.add_column("scenes", justify="right")
     for run in group:
-        cells = ["\n".join(_cell(column, run.summary)).rstrip() for column in columns]
-        table.add_row(Text(run.summary.baseline), *cells, _coverage(run.summary))
+        cells = [_cell_lines(column, run.summary) for column in columns]
+        table.add_row(Text(run.summary.baseline), *cells, _coverage(run.summary), str(_scenes(run.summary) or "-"))
     for name, values in group[0].summary.references.items():
-        table.add_row(Text(name), *(_reference_cell(column, values) for column in columns), "", style="dim")
+        table.add_row(Text(name), *(_reference_cell(column, values) for column in columns), "", "", style="dim")
     return table
 
 
@@ -167,7 +191,7 @@ def _slices(group: Sequence[FoundRun]) -> Table:
     """The first column's number over parts of the samples."""
     column = group[0].summary.columns[0]
     names = list(dict.fromkeys(name for run in group for name in run.summary.slices))
-    title = f"{column.title.replace(chr(10), ' ')} by part (number of samples)"
+    title = f"{column.title.replace(chr(10), ' ')} by part (samples, scenes)"
     table = Table(title=Text(title), box=box.SIMPLE_HEAD, title_justify="left")
     table.add_column("baseline", no_wrap=True)
     for name in names:
@@ -179,21 +203,25 @@ def _slices(group: Sequence[FoundRun]) -> Table:
 
 
 def _part(column: ColumnRecord, interval: IntervalRecord | None) -> str:
-    if interval is None or interval.mean is None:
+    if interval is None or not _is_number(interval.mean):
         return "-"
-    return f"{interval.mean * column.scale:.{column.digits}f} ({interval.n})"
+    return f"{interval.mean * column.scale:.{column.digits}f} ({interval.n}, {interval.scenes} scenes)"
 
 
 def _markdown(title: str, group: Sequence[FoundRun]) -> str:
     columns = _columns(group)
-    header = ["baseline", *(column.title.replace("\n", " ") for column in columns), "samples"]
+    header = ["baseline", *(column.title.replace("\n", " ") for column in columns), "samples", "scenes"]
     lines = [f"**{title}**", "", _markdown_row(header), _markdown_row(["---", *["---:"] * (len(header) - 1)])]
     for run in group:
         spans = [_cell(column, run.summary) for column in columns]
         cells = [f"{mean} ({span})" if span else mean for mean, span in spans]
-        lines.append(_markdown_row([f"`{run.summary.baseline}`", *cells, _coverage(run.summary)]))
+        lines.append(
+            _markdown_row(
+                [f"`{run.summary.baseline}`", *cells, _coverage(run.summary), str(_scenes(run.summary) or "-")]
+            )
+        )
     for name, values in group[0].summary.references.items():
-        lines.append(_markdown_row([name, *(_reference_cell(column, values) for column in columns), ""]))
+        lines.append(_markdown_row([name, *(_reference_cell(column, values) for column in columns), "", ""]))
     return "\n".join(lines) + "\n"
 
 

@@ -2,11 +2,10 @@
 
 Resampling the distance itself gives wrong intervals: in a set drawn with replacement a third are repetitions, and FID
 grows as frames get fewer. In a simulation of equal distributions with 150 frames in 256 dimensions, such draws were a
-third too high, and their spread was four times that of new samples. A bootstrap should resample ``influence`` instead,
-the first-order change of the distance with the weight of a sample (Hampel 1974; the infinitesimal jackknife of Jaeckel
-1972). It is a mean over samples, centred on the estimate, in which no feature is compared with itself. In the same
-simulation its 95 % intervals contained the expected FID at that N in 99 % of runs, and in 96 to 98 % where the sets
-differ.
+third too high, and their spread was four times that of new samples. An interval should be that of the mean of
+``influence`` instead, the first-order change of the distance with the weight of a sample (Hampel 1974; the
+infinitesimal jackknife of Jaeckel 1972), in which no feature is compared with itself. How often such intervals hold the
+expected distance at that N: docs/statistics.md.
 """
 
 from __future__ import annotations

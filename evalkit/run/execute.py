@@ -13,7 +13,7 @@ from evalkit.protocol import Summary
 from evalkit.run.engine import Advance, Engine, Task
 from evalkit.run.local import LocalEngine
 from evalkit.run.prepare import Job
-from evalkit.run.records import ColumnRecord, Coverage, IntervalRecord, Row, RunSummary
+from evalkit.run.records import INTERVALS, ColumnRecord, Coverage, IntervalRecord, Row, RunSummary
 from evalkit.run.session import Session
 from evalkit.run.store import table
 from evalkit.weights.store import absent
@@ -89,6 +89,7 @@ def _record(job: Job, summary: Summary, rows: Sequence[Row], rows_sha256: str) -
         references={name: dict(values) for name, values in summary.references.items()},
         notes=(*summary.notes, *notes),
         rows_sha256=rows_sha256,
+        intervals=INTERVALS,
     ).sealed()
 
 

@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from evalkit.errors import UserError
-from evalkit.run.records import ColumnRecord, Conditions, Coverage, DamagedRecord, IntervalRecord, RunSummary
+from evalkit.run.records import (
+    INTERVALS,
+    ColumnRecord,
+    Conditions,
+    Coverage,
+    DamagedRecord,
+    IntervalRecord,
+    RunSummary,
+)
 from evalkit.run.store import read_summary
 
 OUTDATED = "written before runs had a schema version: not comparable"
@@ -41,7 +49,11 @@ def find_runs(folder: Path) -> FoundRuns:
     places = {path.parent for name in ("summary.json", "rows.parquet") for path in folder.rglob(name)}
     for place in sorted(places):
         try:
-            runs.append(_read(place))
+            run, kept = _with_current_intervals(_read(place))
+            runs.append(run)
+            notes += [f"{place}: intervals of {', '.join(kept)} are those of an earlier version: run it again"] * bool(
+                kept
+            )
         except DamagedRecord as error:
             notes.append(f"{place} is left out: {error}")
     if not runs:
@@ -53,6 +65,16 @@ def find_runs(folder: Path) -> FoundRuns:
 def _read(place: Path) -> FoundRun:
     old = _old_tree(place / "summary.json")
     return FoundRun(place, read_summary(place)) if old is None else FoundRun(place, _old_summary(place, old), True)
+
+
+def _with_current_intervals(run: FoundRun) -> tuple[FoundRun, tuple[str, ...]]:
+    """Make intervals of an earlier version anew from the rows (means stay); and the columns that keep theirs."""
+    if run.outdated or run.summary.intervals == INTERVALS:
+        return run, ()
+    from evalkit.run.row_numbers import with_new_intervals  # needs pandas and scipy
+
+    summary, kept = with_new_intervals(run.path, run.summary)
+    return replace(run, summary=summary), kept
 
 
 def _old_tree(file: Path) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.card import Card, TargetPose
+from evalkit.config.compose import compose_runs, with_controls
 from evalkit.config.run import RunConfig
 from evalkit.data.dataset import Catalogue
 from evalkit.device import Device, resolve_device
@@ -111,6 +112,28 @@ def prepare(config: RunConfig, session: Session) -> Job:
     return Job(config, device, planner, card, target_pose, plan, manifest, conditions, folder)
 
 
+def prepare_all(overrides: Sequence[str], session: Session) -> tuple[list[Job], list[str]]:
+    """Plan every run of a command before the first computes, so that a mistake in the last costs nothing.
+
+    Controls that stand beside what was asked for are left out where the data or the protocol's options do not suit
+    them; the second result says why, a line each. Raises UserError where nothing can run.
+    """
+    asked, beside = with_controls(overrides)
+    wanted = compose_runs(asked) if asked else []
+    jobs = [prepare(config, session) for config in wanted]
+    left_out: list[str] = []
+    for config in compose_runs(beside) if beside else []:
+        if config in wanted:
+            continue
+        try:
+            jobs.append(prepare(config, session))
+        except Unsupported as error:
+            left_out.append(str(error))
+    if not jobs:
+        raise UserError(left_out[0])
+    return jobs, left_out
+
+
 def _inputs(config: RunConfig, planner: Planner, card: Card, parts: dict[str, Any], device: Device) -> dict[str, Any]:
     """Everything that the numbers of a run depend on."""
     components = [(Group.PROTOCOL, config.protocol), (Group.DATASET, config.dataset), (Group.BASELINE, config.baseline)]
@@ -118,7 +141,8 @@ def _inputs(config: RunConfig, planner: Planner, card: Card, parts: dict[str, An
         components.append((Group.ORACLE, config.oracle))
         if not _covers_its_settings(Group.ORACLE, config.oracle.name):
             parts["oracle_settings"] = config.oracle.model_dump(mode="json")
-    code = code_of((group, options.name) for group, options in components)
+    metrics = [(Group.METRIC, name) for name in getattr(config.protocol, "metrics", ())]
+    code = code_of([*((group, options.name) for group, options in components), *metrics])
     return {
         "schema": SCHEMA,
         "protocol": {"version": planner.version, "settings": config.protocol.model_dump(mode="json")},

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalkit.digests import digest_of
 from evalkit.protocol import Better, Value
 
+INTERVALS = "2"  # how intervals are made; a summary that says otherwise gets new ones from its rows when it is shown
 SCHEMA = 1  # of all records here; a record of another schema is never reused
 Row = dict[str, Value]
 
@@ -117,6 +118,7 @@ class RunSummary(Sealed):
     references: dict[str, dict[str, float | None]]
     notes: tuple[str, ...]
     rows_sha256: str  # of rows.parquet
+    intervals: str = "1"  # how they were made, see `INTERVALS`
 
 
 class RowHeader(BaseModel):

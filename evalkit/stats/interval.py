@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+MIN_SCENES = 5  # with fewer, no interval is given
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,7 @@ class Interval:
     Args:
         mean, low, high: the mean and the bounds of the interval; NaN where they are not known.
         n: number of rows in the mean.
-        scenes: number of scenes, or of groups of scenes, that were resampled.
+        scenes: number of scenes that these rows touch.
     """
 
     mean: float
@@ -25,3 +27,10 @@ class Interval:
     high: float
     n: int
     scenes: int
+
+
+def intervals_of(means: Floats, low: Floats, high: Floats, n: int, scenes: int) -> tuple[Interval, ...]:
+    """Return intervals from arrays [K]. NaN is always `math.nan`, so that intervals without ends compare as equal."""
+    columns = zip(means.tolist(), low.tolist(), high.tolist(), strict=True)
+    plain = [[math.nan if math.isnan(number) else number for number in column] for column in columns]
+    return tuple(Interval(mean, first, last, n, scenes) for mean, first, last in plain)

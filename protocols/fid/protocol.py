@@ -22,7 +22,7 @@ from evalkit.metrics.inception import inception_features
 from evalkit.metrics.set_distance import Distance
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summary, Value
-from evalkit.stats.bootstrap import Interval, mean_interval
+from evalkit.stats import Interval, mean_interval
 from evalkit.weights.store import absent
 from protocols.fid.options import FidOptions
 from protocols.fid.plan import DIMENSION, NETWORKS, FidPlan
@@ -129,5 +129,5 @@ class _Features:
 
 def _interval(distance: Distance, scenes: Sequence[tuple[str, ...]]) -> Interval:
     """The distance with an interval from its samples' influences, clustered by scene."""
-    (interval,) = mean_interval((distance.value + distance.influence[:, None]).numpy(), scenes)
+    (interval,) = mean_interval((distance.value + distance.influence[:, None]).numpy(), scenes, bounded=False)
     return replace(interval, mean=distance.value)

@@ -17,7 +17,7 @@ from evalkit.method import Method
 from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Clip, Loaded, Predictions, Scored, Summary
-from evalkit.stats.bootstrap import Interval
+from evalkit.stats.interval import Interval
 from evalkit.views import take_views
 from protocols.interpolation.options import InterpolationOptions
 from protocols.interpolation.paths import PATHS, interpolate

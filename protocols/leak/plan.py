@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from evalkit.card import Card, TargetPose
 from evalkit.data.dataset import Catalogue
 from evalkit.oracles.oracle import OracleIdentity
 from evalkit.pixels import Preprocess
 from evalkit.protocol import Better, Column, Sample
-from protocols.leak.claims import CHECKS
+from protocols.leak.claims import CHECKS, Verdict
 from protocols.leak.options import LeakOptions
 from protocols.shared.sources import first_supported
 from protocols.shared.transfer_plan import TransferPlanner
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SOURCES = (TargetPose.GIVEN, TargetPose.JOINT, TargetPose.CONTEXT_ONLY)
 JOINT_MINUS_ALONE = Column(
@@ -56,6 +60,12 @@ class LeakPlan:
     def kept_bytes(self, sample: Sample) -> int:
         """Nothing is kept but rows."""
         return 0
+
+    @staticmethod
+    def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
+        """By check, 1 for each clip above the tolerance: a column shows their share."""
+        exceeded = {verdict.value: float(verdict.is_exceeded) for verdict in Verdict}
+        return {check.key: rows[check.verdict_key].map(exceeded) for check in CHECKS if check.verdict_key in rows}
 
 
 def _without_context_targets(sample: Sample) -> Sample:

@@ -126,10 +126,7 @@ class Leak(LeakPlan):
         if scored.empty:
             return Summary({})
         verdicts_of = {check: _verdicts(scored, check) for check in CHECKS if check.verdict_key in scored}
-        shares = {
-            check.key: scored[check.verdict_key].map({verdict.value: float(verdict.is_exceeded) for verdict in Verdict})
-            for check in verdicts_of
-        }
+        shares = self.row_numbers(scored)
         psnr_keys = [column.key for column in (JOINT_MINUS_ALONE, ELSEWHERE) if column.key in scored]
         metrics = intervals(scored, shares | {key: scored[key] for key in psnr_keys})
         worst = {check: float(scored[check.key].max()) for check in verdicts_of}

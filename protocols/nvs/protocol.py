@@ -20,7 +20,7 @@ from evalkit.method import Method
 from evalkit.metrics.named import computable, image_scores
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Sample, Scored, Summary, Value
-from evalkit.stats.bootstrap import Interval
+from evalkit.stats.interval import Interval
 from protocols.nvs.alignment import align_free, align_se3
 from protocols.nvs.options import NvsOptions
 from protocols.nvs.plan import DEDUP, NvsPlan

@@ -26,7 +26,7 @@ from protocols.shared.target_poses import Batch
 
 W2C = "w2c"
 WITHOUT_BASELINE = "without_baseline"  # pairs of true cameras at one place
-NUMBERS = (*(accuracy.key for accuracy in ACCURACIES), *map(rpa_key, RPA_THRESHOLDS), *TRAJECTORY)
+SHARES = (*(accuracy.key for accuracy in ACCURACIES), *map(rpa_key, RPA_THRESHOLDS))
 
 
 class Pose(PosePlan):
@@ -71,7 +71,8 @@ class Pose(PosePlan):
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
-        metrics = intervals(scored, {key: scored[key] for key in NUMBERS if key in scored})
+        metrics = intervals(scored, {key: scored[key] for key in SHARES if key in scored})
+        metrics |= intervals(scored, {key: scored[key] for key in TRAJECTORY if key in scored}, bounded=False)
         if self.version in POOLED:
             metrics |= pooled(self.version, scored, arrays)
         is_given = set(scored["target_pose"]) == {TargetPose.GIVEN.value}

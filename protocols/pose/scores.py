@@ -15,7 +15,7 @@ from evalkit.metrics.pose import chance_accuracy, chance_floor, joint_error, pos
 from evalkit.metrics.pose_scores import PoseScores
 from evalkit.metrics.trajectory import ate, extent, rpe
 from evalkit.protocol import Arrays, Value
-from evalkit.stats.bootstrap import Interval
+from evalkit.stats.interval import Interval
 from evalkit.stats.pooled import Floats, pooled_intervals
 from protocols.pose.columns import POOLED, RPA_THRESHOLDS, TRAJECTORY, columns_of, rpa_key
 
@@ -64,7 +64,9 @@ def pooled(version: str, scored: pd.DataFrame, arrays: Arrays) -> dict[str, Inte
     errors_deg = [
         joint_error(clip["rotation_error_deg"], clip["translation_error_folded_deg"]).numpy() for clip in kept
     ]
-    found = pooled_intervals(statistic, errors_deg, [scenes[0] for scenes in scored["scenes"]])
+    is_share = [*(True for _ in thresholds), False, False]
+    scenes = [names[0] for names in scored["scenes"]]
+    found = pooled_intervals(statistic, errors_deg, scenes, bounded=is_share)
     return dict(zip((column.key for column in columns_of(version)), found, strict=True))
 
 

@@ -14,7 +14,7 @@ from evalkit.geometry.se3 import rotation_angle_deg
 from evalkit.metrics.motion import long_baselines, magnitude_agreement
 from evalkit.metrics.pose import relative_pose_errors
 from evalkit.metrics.pose_scores import PoseScores
-from evalkit.stats.bootstrap import Interval
+from evalkit.stats.interval import Interval
 from evalkit.training.pose_loss import RelativePoses
 from protocols.probe.columns import ANGLES_DEG, DISTANCES, Reader, ScoreName, Source
 from protocols.probe.head_training import train

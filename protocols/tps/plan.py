@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import comb
+from typing import TYPE_CHECKING
 
 from evalkit.card import Card, TargetPose
 from evalkit.data.dataset import Catalogue
@@ -15,6 +16,9 @@ from protocols.shared.transfer_plan import TransferPlanner
 from protocols.tps.calibration import TpsCalibration
 from protocols.tps.columns import columns_of
 from protocols.tps.options import TpsOptions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class TpsPlan:
@@ -46,3 +50,10 @@ class TpsPlan:
     def kept_bytes(self, sample: Sample) -> int:
         """Bytes of the arrays of a sample, at most: four comparisons of four float64 and a mark per pair of targets."""
         return sum(4 * (4 * 8 + 1) * comb(len(clip.target), 2) for clip in sample.clips[:1])
+
+    @staticmethod
+    def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
+        """The number of each row behind columns that count failures."""
+        from protocols.tps.summary import row_numbers  # planning needs no pandas
+
+        return row_numbers(rows)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from evalkit.metrics.accuracies import THRESHOLDS, AucMethod, auc
 from evalkit.metrics.pose import chance_floor
-from evalkit.stats.bootstrap import Interval
+from evalkit.stats.interval import Interval
 from protocols.shared.summaries import intervals, slices_of
 from protocols.tps.columns import (
     BASELINE,
@@ -17,6 +17,7 @@ from protocols.tps.columns import (
     IDENTITY,
     IDENTITY_REAL,
     ORACLE_FAILED,
+    ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
     REAL_VS_TRUTH,
     RENDER,
@@ -40,6 +41,14 @@ def oracle_values(readable: pd.DataFrame) -> dict[str, pd.Series]:
     values |= {failed_as_90(key): readable[key].mask(failed, 0.0) for key in accuracy_keys(RENDER)}
     values[ORACLE_FAILED] = failed.astype(float)
     return values | _present(readable, accuracy_keys(CEILING))
+
+
+def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
+    """`oracle_values` of all rows: failures count, and pairs whose real clip the oracle could not read are NaN."""
+    if ORACLE_ON_RENDER not in rows:
+        return {}
+    values = oracle_values(rows[(rows["status"] == "ok") & (rows[ORACLE_ON_REAL] == "ok")])
+    return {key: series.reindex(rows.index) for key, series in values.items()}
 
 
 def other_means(scored: pd.DataFrame) -> dict[str, Interval]:

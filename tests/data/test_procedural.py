@@ -7,36 +7,46 @@ import math
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 
 from evalkit.data.dataset import Catalogue, ClipShape, Dataset, KnownWorld, clip_shape_of
 from evalkit.data.procedural.catalogue import Procedural
 from evalkit.data.procedural.dataset import ProceduralDataset
-from evalkit.data.procedural.options import ProceduralOptions, Split, WorldName
+from evalkit.data.procedural.options import ProceduralOptions, Split, Version, WorldName
 from evalkit.data.procedural.primitives import Scene, Solid, Vector
 from evalkit.data.procedural.rng import Rng
 from evalkit.data.procedural.scenes.paths import CLEAR_BALL, MARGIN, PATH_DIAMETER, TURNTABLE_DISTANCE, rotation
 from evalkit.data.procedural.scenes.rooms import distance_to
+from evalkit.data.procedural.scenes.strokes import Timing, stroke_path
 from evalkit.data.procedural.scenes.worlds import SequencePlan, plan_sequence
 from evalkit.errors import SampleError, UserError
 from evalkit.geometry.rays import world_rays
 from evalkit.geometry.se3 import invert, relative_to, rotation_angle_deg
 from evalkit.pixels import Preprocess, Profile
 from evalkit.registry import Group, implementation, load
+from tests.audit.parts.prior_motion import broken_bounds, prior_motion
 
 PACKAGE = Path(__file__).resolve().parents[2] / "evalkit" / "data" / "procedural"
 SMALL = Preprocess(64, Profile.PIXELSPLAT)
 WORLDS: tuple[WorldName, ...] = ("rooms", "orbits", "turntable")
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+VERSIONS: tuple[Version, ...] = (1, 2)
 
 
-def make(world: WorldName, split: Split = "test", count: int = 4, seed: int = 0) -> ProceduralDataset:
-    return ProceduralDataset(ProceduralOptions(world=world, split=split, count=count, seed=seed), "cpu")
+def make(
+    world: WorldName, split: Split = "test", count: int = 4, seed: int = 0, version: Version = 2
+) -> ProceduralDataset:
+    options = ProceduralOptions(world=world, split=split, count=count, seed=seed, version=version)
+    return ProceduralDataset(options, "cpu")
 
 
 @pytest.fixture(scope="module", params=WORLDS)
@@ -64,12 +74,12 @@ def centres(w2c: Tensor) -> Tensor:
     return invert(w2c)[..., :3, 3]
 
 
-def plan(world: WorldName, index: int = 0) -> SequencePlan:
-    return plan_sequence(world, Rng(world, "test", 0, index), 97)
+def plan(world: WorldName, index: int = 0, version: Version = 2) -> SequencePlan:
+    return plan_sequence(world, Rng(world, "test", 0, index), 97, version=version)
 
 
-def scenes_and_paths(world: WorldName, count: int) -> list[tuple[Scene, Tensor]]:
-    return [(made.scene, torch.from_numpy(made.w2c)) for made in (plan(world, i) for i in range(count))]
+def scenes_and_paths(world: WorldName, count: int, version: Version = 2) -> list[tuple[Scene, Tensor]]:
+    return [(made.scene, torch.from_numpy(made.w2c)) for made in (plan(world, i, version) for i in range(count))]
 
 
 def test_it_is_a_dataset_of_a_known_world(data: ProceduralDataset) -> None:
@@ -200,7 +210,7 @@ def test_the_world_can_be_seen_from_anywhere(data: ProceduralDataset) -> None:
     assert torch.equal(again.cameras.intrinsics, frames.cameras.intrinsics)
 
 
-def test_turntable_is_one_turn_before_white_at_constant_distance() -> None:
+def test_turntable_shows_an_object_before_white() -> None:
     data = make("turntable")
     frames = data.frames(first(data), range(0, 97, 16), SMALL)
     assert frames.cameras is not None
@@ -209,19 +219,27 @@ def test_turntable_is_one_turn_before_white_at_constant_distance() -> None:
     assert 0.3 < nothing.float().mean() < 0.95
     inner = torch.nn.functional.max_pool2d((~nothing).float()[:, None], 3, 1, 1)[:, 0] == 0
     assert bool((frames.images.permute(0, 2, 3, 1)[inner] == 1).all())
-    for _, w2c in scenes_and_paths("turntable", 12):
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_turntable_turns_at_constant_distance_and_in_version_1_once_around(version: Version) -> None:
+    for _, w2c in scenes_and_paths("turntable", 12, version):
         place = centres(w2c)
         assert torch.allclose(place.norm(dim=1), torch.tensor(TURNTABLE_DISTANCE, dtype=torch.float64))
         elevation = torch.rad2deg(torch.asin(place[:, 2] / TURNTABLE_DISTANCE))
         assert -20.1 < elevation.min() <= elevation.max() < 60.1
+        if version == 2:
+            assert elevation.max() - elevation.min() > 5
+            continue
         assert elevation.max() - elevation.min() < 1e-9
         azimuth = torch.atan2(place[:, 1], place[:, 0])
         steps = torch.remainder(azimuth.roll(-1) - azimuth + math.pi, 2 * math.pi) - math.pi
         assert torch.allclose(steps, torch.tensor(2 * math.pi / 97, dtype=torch.float64))
 
 
-def test_rooms_leave_a_ball_free_for_every_transferred_camera() -> None:
-    made = scenes_and_paths("rooms", 30)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_rooms_leave_a_ball_free_for_every_transferred_camera(version: Version) -> None:
+    made = scenes_and_paths("rooms", 30, version)
     for scene, w2c in made:
         assert scene.room is not None
         middle = scene.room.centre
@@ -240,9 +258,10 @@ def test_rooms_leave_a_ball_free_for_every_transferred_camera() -> None:
         assert min(distance_to(solid, vector(point)) for solid in scene.solids) > MARGIN
 
 
+@pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("world", ["orbits", "turntable"])
-def test_motion_of_one_orbit_never_meets_the_things_of_another(world: WorldName) -> None:
-    made = scenes_and_paths(world, 30)
+def test_motion_of_one_orbit_never_meets_the_things_of_another(world: WorldName, version: Version) -> None:
+    made = scenes_and_paths(world, 30, version)
     rng = np.random.default_rng(0)
     for _ in range(1000):
         (_, path_a), (scene, path_b) = made[rng.integers(30)], made[rng.integers(30)]
@@ -255,8 +274,8 @@ def test_motion_of_one_orbit_never_meets_the_things_of_another(world: WorldName)
             assert walls.min() > MARGIN
 
 
-def test_rooms_move_every_way_by_amounts_that_can_be_measured() -> None:
-    made = [w2c for _, w2c in scenes_and_paths("rooms", 60)]
+def test_rooms_of_version_1_move_every_way_by_amounts_that_can_be_measured() -> None:
+    made = [w2c for _, w2c in scenes_and_paths("rooms", 60, 1)]
     moves = torch.stack([relative_to(w2c[[start + 32]], w2c[start])[0] for w2c in made for start in (0, 32, 64)])
     place = centres(moves)
     assert place.norm(dim=1).min() > 0.2
@@ -270,12 +289,53 @@ def test_rooms_move_every_way_by_amounts_that_can_be_measured() -> None:
     assert 14 < whole.min() < whole.max() < 45
 
 
+@pytest.mark.parametrize("world", WORLDS)
+def test_what_is_known_without_looking_tells_little_of_the_motion_of_version_2(world: WorldName) -> None:
+    """The bounds of `make audit` on fewer sequences, and half of what frame numbers tell in version 1."""
+    old, new = (prior_motion(ProceduralOptions(world=world, count=24, version=version)) for version in VERSIONS)
+    assert broken_bounds(new) == []
+    assert new["shuffled order"] < min(8, old["shuffled order"] / 2)
+    assert new["constant speed"] < old["constant speed"] / 2
+
+
+@pytest.mark.parametrize("world", WORLDS)
+def test_windows_of_version_2_move_enough_and_smoothly(world: WorldName) -> None:
+    made = torch.stack([w2c for _, w2c in scenes_and_paths(world, 40)])
+    steps = made[:, 1:] @ invert(made[:, :-1])
+    assert steps[..., :3, 3].norm(dim=-1).max() < {"rooms": 0.25, "orbits": 0.25, "turntable": 0.4}[world]
+    assert rotation_angle_deg(steps[..., :3, :3]).max() < 20
+    for start in range(0, 72, 6):
+        place = centres(made[:, start : start + 25])
+        assert (place[:, :, None] - place[:, None]).norm(dim=-1).amax((1, 2)).min() > 0.12
+
+
+def test_longer_sequences_of_version_2_go_on_where_shorter_ones_end() -> None:
+    for world in ("rooms", "orbits", "turntable"):
+        short, long = (plan_sequence(world, Rng(world, "test", 0, 0), length).w2c for length in (40, 200))
+        assert np.array_equal(short, long[:40])
+
+
+@given(seed=st.integers(0, 10**6), pause_chance=st.floats(0, 1))
+def test_a_stroke_path_stays_between_its_waypoints_and_has_no_jump_in_its_acceleration(
+    seed: int, pause_chance: float
+) -> None:
+    def step(rng: Rng, _: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rng.array(1)
+
+    timing = Timing(6, 18, pause_chance, 5)
+    path = stroke_path(Rng(seed), 90, timing, np.array([0.5]), step)
+    assert 0 <= path.min() <= path.max() <= 1
+    # the third derivative of a stroke of 1 in 6 frames is at most 60 / 6^3, and three strokes overlap at most
+    assert np.abs(np.diff(path, n=3, axis=0)).max() < 3 * 60 / 6**3
+
+
 def test_digest_follows_options_and_source() -> None:
     assert make("rooms").digest() == make("rooms").digest()
     digests = {
-        make(world, split, seed=seed).digest() for world in WORLDS for split in ("val", "test") for seed in (0, 1)
+        make(world, split, seed=seed, version=version).digest()
+        for world, split, seed, version in product(WORLDS, ("val", "test"), (0, 1), VERSIONS)
     }
-    assert len(digests) == 12
+    assert len(digests) == 24
 
 
 @pytest.mark.parametrize("world", WORLDS)

@@ -25,7 +25,7 @@ ORACLE = AlignmentEstimator(AlignmentOptions(), "cpu")
 
 
 def world(name: str) -> ProceduralDataset:
-    options = {"world": name, "split": "val", "count": 3, "length": 33}
+    options = {"world": name, "split": "val", "count": 3, "length": 33, "version": 1}
     return ProceduralDataset(ProceduralOptions.model_validate(options), "cpu")
 
 

@@ -73,7 +73,8 @@ def procedural(options: ProceduralOptions) -> ProceduralDataset:
 
 
 def protocol(world: str = "rooms", seed: int = 0, **settings: object) -> Interpolation:
-    dataset = procedural(parse(ProceduralOptions, {"world": world, "count": 3}))
+    # cameras of version 1 move at constant speed, which is what interpolation assumes
+    dataset = procedural(parse(ProceduralOptions, {"world": world, "count": 3, "version": 1}))
     options = parse(InterpolationOptions, {"resolution": 48, "metrics": ["psnr", "ssim"]} | settings)
     return Interpolation(options, dataset, None, seed)
 

@@ -43,7 +43,7 @@ OBJECTS, SIZE, TARGETS = 4, 64, 4
 
 
 def protocol(count: int = OBJECTS, **settings: object) -> Object:
-    dataset = ProceduralDataset(ProceduralOptions(world="turntable", count=count), "cpu")
+    dataset = ProceduralDataset(ProceduralOptions(world="turntable", count=count, version=1), "cpu")
     options = parse(ObjectOptions, {"resolution": SIZE, "metrics": ["psnr"], "target": TARGETS} | settings)
     return Object(options, dataset, None, 0)
 

@@ -144,7 +144,7 @@ def planted() -> Summary:
 
 @pytest.fixture(scope="module")
 def rooms() -> tuple[Probe, list[Loaded]]:
-    dataset = ProceduralDataset(ProceduralOptions(count=20), "cpu")
+    dataset = ProceduralDataset(ProceduralOptions(count=20, version=1), "cpu")
     one = protocol(dataset=dataset, training={"steps": 120})
     return one, load(one)
 

@@ -87,20 +87,38 @@ def run_grey(plugins: Path, tmp_path: Path, *more: str) -> float:
 
 
 def test_weights_code_and_helpers_of_an_outside_method_count_by_content(plugins: Path, tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("0.5")
-    (tmp_path / "b.txt").write_text("0.0")
-    a = run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt")
-    b = run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/b.txt")
-    assert a != b, "another file"
-    (tmp_path / "a.txt").write_text("0.0")
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b, "another content"
-    (plugins / "grey.py").write_text((plugins / "grey.py").read_text().replace("self.level)", "0.5)"))
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == a, "another render()"
-    (plugins / "grey.py").write_text((plugins / "grey.py").read_text().replace("0.5)", "self.level)"))
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b
-    (tmp_path / "a.txt").write_text("0.5")
+    weights = tmp_path / "a.txt"
+    weights.write_text("0.5")
+    first = run_grey(plugins, tmp_path, f"baseline.weights={weights}")
+    weights.write_text("0.0")
+    black = run_grey(plugins, tmp_path, f"baseline.weights={weights}")
+    assert black != first, "another content of the file"
+    source = (plugins / "grey.py").read_text()
+    (plugins / "grey.py").write_text(
+        source.replace("torch.full_like(scene, self.level)", "torch.full_like(scene, 0.5)")
+    )
+    assert run_grey(plugins, tmp_path, f"baseline.weights={weights}") == first, "another render()"
+    (plugins / "grey.py").write_text(source)
+    weights.write_text("0.5")
     (plugins / "grey_help.py").write_text("scaled = 0.0\n")
-    assert run_grey(plugins, tmp_path, f"baseline.weights={tmp_path}/a.txt") == b, "another helper module"
+    assert run_grey(plugins, tmp_path, f"baseline.weights={weights}") == black, "another helper module"
+
+
+METRIC = "def mae(pred, target):\n    return {factor} * (pred - target).abs().flatten(1).mean(1)\n"
+
+
+def test_the_code_of_an_outside_metric_counts(tmp_path: Path) -> None:
+    folder, command = (
+        tmp_path / "plugins",
+        [*SMALL, "baseline=static", "protocol.metrics=[mymae]", f"out={tmp_path}/out"],
+    )
+    numbers = []
+    for factor in (1.0, 2.0):
+        install(folder, "mine", {"mine.py": METRIC.format(factor=factor)}, {"metrics": {"mymae": "mine:mae"}})
+        result = evalkit("run", *command, plugins=folder)
+        assert result.returncode == 0, result.stderr
+        numbers.append(psnr_of(result.stdout, "static"))
+    assert numbers[1] == pytest.approx(2 * numbers[0], rel=0.02)
 
 
 def test_code_of_components_that_are_not_in_use_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -84,13 +84,13 @@ def plugins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install(folder, "sleepy", {"sleepy.py": ORACLE}, {"oracles": {"sleepy": "sleepy:Sleepy"}})
     broken = {
         "broken_syntax.py": "def f(:\n", "broken_name.py": "x = 1\n", "broken_code.py": "1 / 0\n",
-        "broken_need.py": "import a_package_that_is_not_there\n", "shadow.py": METHOD.format(name="warp"),
+        "broken_need.py": "import a_package_that_is_not_there\n",
     }  # fmt: skip
     points = {
         "bad_syntax": "broken_syntax:Grey", "bad_name": "broken_name:Grey", "bad_code": "broken_code:Grey",
         "bad_need": "broken_need:Grey", "bad_module": "no_such_module:Grey",
     }  # fmt: skip
-    install(folder, "broken", broken, {"baselines": points})
+    install(folder, "broken", broken, {"baselines": points, "datasets": {"bad_data": "broken_code:Data"}})
     return folder
 
 
@@ -154,10 +154,9 @@ def test_broken_components_end_no_list_and_stop_no_other_run(plugins: Path, tmp_
 
 def test_check_says_what_is_wrong_with_each(plugins: Path) -> None:
     result = evalkit("list", "datasets", "--check", plugins=plugins)
-    assert result.returncode == 0 and "dataset stripes: ok" in result.stdout
-    result = evalkit("list", "baselines", "--check", plugins=plugins)
-    assert result.returncode == 2 and "baseline warp: ok" in result.stdout
-    assert "baseline bad_code: baseline 'bad_code' cannot be imported: ZeroDivisionError" in result.stdout
+    assert result.returncode == 2 and "1 of 4 components cannot be used" in result.stderr
+    assert all(f"dataset {name}: ok" in result.stdout for name in ("stripes", "folder", "procedural"))
+    assert "dataset bad_data: dataset 'bad_data' cannot be imported: ZeroDivisionError" in result.stdout
 
 
 def test_a_name_of_ours_is_refused_to_others(clashing: Path, tmp_path: Path) -> None:

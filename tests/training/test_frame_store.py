@@ -34,7 +34,6 @@ def orbits(length: int = 9) -> ProceduralDataset:
         "length": length,
         "motion": "path",
         "seed": 0,
-        "profile": "procedural",
     }
     return ProceduralDataset(parse(ProceduralOptions, {"name": "procedural"} | options), "cpu")
 

@@ -60,9 +60,8 @@ def test_train_save_load_render(baseline: str, tmp_path: Path) -> None:
     weights = trained(tiny(baseline, tmp_path), tmp_path)
     method_class = implementation(load(Group.BASELINE, baseline))
     method = method_class(method_class.Options(name=baseline, weights=str(weights)), "cpu")
-    assert (
-        method.card.trained_on == "procedural world=orbits split=train count=3 length=33 motion=path seed=0, 48 clips"
-    )
+    settings = "world=orbits split=train count=3 length=33 motion=path version=1 seed=0"
+    assert method.card.trained_on == f"procedural {settings}, 48 clips"
     with (weights.parent / "log.csv").open(newline="") as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["4", "8", "12"]
     result = CliRunner().invoke(

@@ -68,7 +68,7 @@ class ProceduralDataset(Procedural):
             raise UserError(f"no sequence '{sequence}'{did_you_mean(sequence, names)}")
         options, index = self.options, int(sequence.rsplit("-", 1)[1])
         rng = Rng(options.world, options.split, options.seed, index)
-        plan = plan_sequence(options.world, rng, options.length, options.motion)
+        plan = plan_sequence(options.world, rng, options.length, options.motion, options.version)
         return World(bake(plan.scene).to(self.device), torch.from_numpy(plan.w2c), plan.fov_deg)
 
     def _render(self, world: World, w2c: Tensor, numbers: tuple[int, ...], resolution: int) -> Frames:

@@ -11,6 +11,7 @@ from evalkit.config.options import ComponentOptions
 WorldName = Literal["rooms", "orbits", "turntable"]
 Split = Literal["train", "val", "test"]
 Motion = Literal["path", "pan"]
+Version = Literal[1, 2]
 
 
 class ProceduralOptions(ComponentOptions):
@@ -36,4 +37,11 @@ class ProceduralOptions(ComponentOptions):
             "middle of the path)."
         ),
     ] = "path"
+    version: Annotated[
+        Version,
+        Field(
+            description="Version of the camera paths: 2 (all directions, uneven speed) or 1 (glides, arcs and turns at "
+            "constant speed). Scenes are the same."
+        ),
+    ] = 2
     seed: Annotated[int, Field(description="Random seed of the worlds.")] = 0

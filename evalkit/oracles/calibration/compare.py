@@ -13,7 +13,7 @@ from torch import Tensor
 from evalkit.data.degrade import degraded
 from evalkit.oracles.calibration.hook import Accuracies
 from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle
-from evalkit.stats.bootstrap import mean_interval
+from evalkit.stats import mean_interval
 
 TRUTH = "truth"
 FAILED = "failed"

@@ -62,7 +62,7 @@ def rendered_clip(split: Split, number: int) -> Frames:
     rng = generator("procedural oracle", split, number)
     step = int(rng.integers(*STEPS, endpoint=True))
     first = int(rng.integers(0, LENGTH - (FRAMES - 1) * step))
-    options = ProceduralOptions(world=world, split=split, count=9999, length=LENGTH)
+    options = ProceduralOptions(world=world, split=split, count=9999, length=LENGTH, version=1)
     numbers = range(first, first + FRAMES * step, step)
     preprocess = Preprocess(SIDE, Profile.PIXELSPLAT)
     return ProceduralDataset(options, "cpu").frames(f"{world}-{split}-{number:04d}", numbers, preprocess)

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from evalkit.data.procedural.primitives import Scene, Solid, axis_aligned
+from evalkit.data.procedural.primitives import Light, Scene, Solid, axis_aligned
 from evalkit.data.procedural.raycast.blocks import block_size, run_blocks
 from evalkit.data.procedural.raycast.intersect import (
     FAR,
@@ -23,6 +23,7 @@ from evalkit.data.procedural.raycast.intersect import (
     room_keys,
 )
 from evalkit.data.procedural.raycast.tables import (
+    GEOMETRY,
     NOTHING,
     ROOM,
     SLOTS,
@@ -39,6 +40,7 @@ CPU = torch.device("cpu")
 THINNEST_CASTER, NARROWEST_CASTER = 0.045, 0.25  # half sizes of solids that cast shadows, in spacings of texels
 LIGHT_SAMPLES = ((-0.7, -0.3), (0.3, -0.7), (0.7, 0.3), (-0.3, 0.7))  # points of an area light, in its u and v
 OCCLUSION_DISTANCE = 0.9  # metres within which other surfaces reduce ambient light
+ROUNDING = 0.02  # metres, more than distances of hits are rounded by
 AMBIENT_DECREASE = 0.12  # by which ambient light from below is darker than from above
 
 
@@ -70,10 +72,11 @@ def _light_of_texels(scene: Scene, tables: Tables, numbered: list[tuple[int, Sol
     ])  # fmt: skip
     casters = _shadow_casters(scene, tables)
     block = max(block_size(CPU).tests // max(*map(len, casters.solids), 1), 1)
+    order = torch.atan2(point[:, 1], point[:, 0]).argsort(stable=True)  # neighbours together: few solids are near
     light = torch.zeros(len(point), 3)
 
     def fill(start: int) -> None:
-        part = slice(start, start + block)
+        part = order[start : start + block]
         emitted = emission[part, None]
         received = _irradiance(scene, casters, point[part], normal[part])
         light[part] = (received * (1 - emitted) + emitted).to(torch.float32)
@@ -85,11 +88,11 @@ def _light_of_texels(scene: Scene, tables: Tables, numbered: list[tuple[int, Sol
 def _lightmap(light: Tensor, patches: list[Patch]) -> Tensor:
     """Write the light [N, 3] of all texels to their patches in a map [1, 3, H, W]."""
     lightmap = torch.zeros(1, 3, patches[0].height, MAP_WIDTH)
-    start = 0
+    pixels, values, start = lightmap[0].numpy(), light.T.numpy(), 0  # hundreds of small copies: numpy starts sooner
     for patch in patches:
-        square = light[start : start + patch.count**2].view(patch.count, patch.count, 3).permute(2, 0, 1)
+        square = values[:, start : start + patch.count**2].reshape(3, patch.count, patch.count)
         start += patch.count**2
-        lightmap[0, :, patch.y : patch.y + patch.count, patch.x : patch.x + patch.count] = square
+        pixels[:, patch.y : patch.y + patch.count, patch.x : patch.x + patch.count] = square
     return lightmap
 
 
@@ -115,13 +118,16 @@ def _direct(scene: Scene, tables: Tables, point: Tensor, normal: Tensor) -> Tens
     """Light [N, 3] from the area lights, with four shadow rays each."""
     total = torch.zeros_like(point)
     for light in scene.lights:
+        between = _solids_near(tables, torch.cat([point, _corners(light)]), 0.0)
         centre, u, v = (torch.tensor(vector, dtype=torch.float64) for vector in (light.centre, light.u, light.v))
         light_normal = normalised(torch.linalg.cross(u, v))
         for a, b in LIGHT_SAMPLES:
             ray = centre + a * u + b * v - point
             square = (ray * ray).sum(-1)
             facing = (ray * normal).sum(-1).clamp_min(0) * (ray * light_normal).sum(-1).abs() / square
-            is_visible = _distance(tables, _planes(point), _planes(ray)) > 0.98
+            is_visible = facing > 0  # no shadow rays from surfaces that face away
+            lit = is_visible.nonzero().squeeze(1)
+            is_visible[lit] = _distance(between, _planes(point[lit]), _planes(ray[lit])) > 0.98
             power = torch.tensor(light.power, dtype=torch.float64)
             total += (facing * is_visible / (square + 0.5))[:, None] * power / 4
     return total
@@ -137,15 +143,34 @@ def _unoccluded(tables: Tables, point: Tensor, normal: Tensor) -> Tensor:
     rays = [normal] + [
         normalised(0.55 * normal + a * side + b * other_side) for a, b in ((1, 0), (-1, 0), (0, 1), (0, -1))
     ]
-    total = torch.zeros_like(point[:, 0])
+    total, near = torch.zeros_like(point[:, 0]), _solids_near(tables, point, OCCLUSION_DISTANCE)
     for ray, weight in zip(rays, (0.32, 0.17, 0.17, 0.17, 0.17), strict=True):
         start, direction = _planes(point), _planes(ray)
-        distance = _distance(tables, start, direction)
+        distance = _distance(near, start, direction)
         if tables.has_room:
             walls = distance_of(room_keys(tables.geometry[:, ROOM], start, inverses(direction)))
             distance = torch.minimum(distance, walls.clamp(0, FAR))
         total += weight * (distance.double() / OCCLUSION_DISTANCE).clamp(0, 1).sqrt()
     return total
+
+
+def _corners(light: Light) -> Tensor:
+    """Corners [4, 3] of an area light."""
+    centre, u, v = (torch.tensor(vector, dtype=torch.float64) for vector in (light.centre, light.u, light.v))
+    return torch.stack([centre + a * u + b * v for a, b in ((-1, -1), (1, -1), (-1, 1), (1, 1))])
+
+
+def _solids_near(tables: Tables, point: Tensor, distance: float) -> Tables:
+    """Keep only the solids that may be within ``distance`` of the box around the points [N, 3]."""
+    reach = distance + ROUNDING
+    low, high = (point.amin(0) - reach)[:, None], (point.amax(0) + reach)[:, None]
+    rows = dict(zip(GEOMETRY, tables.geometry.double(), strict=True))
+    centre = torch.stack([rows["cx"], rows["cy"], rows["cz"]])
+    flat = torch.hypot(rows["hx"], rows["hy"])  # of a solid of any yaw
+    half = torch.stack([flat, flat, rows["hz"]])
+    is_near = ((centre - half <= high) & (centre + half >= low)).all(0)
+    boxes, rotated_boxes, revolutions = (ids[is_near[ids]] for ids in tables.solids)
+    return replace(tables, solids=(boxes, rotated_boxes, revolutions))
 
 
 def _distance(tables: Tables, point: Planes, ray: Planes) -> Tensor:

@@ -101,9 +101,9 @@ def face_table(numbered: list[tuple[int, Solid]], patches: list[Patch]) -> Tenso
     for name in ("cell_width", "cell_height"):
         table[:, FACE.index(name)] = 1  # unused faces are black, but the shader divides by these values
     for k, (i, solid) in enumerate(numbered):
-        for face in range(FACES):
-            salt = i * FACES + face
-            table[salt] = torch.tensor(_face_row(solid, face, salt, patches[FACES * k + face]))
+        salt = i * FACES
+        rows = [_face_row(solid, face, salt + face, patches[FACES * k + face]) for face in range(FACES)]
+        table[salt : salt + FACES] = torch.tensor(rows)
     return table.to(torch.float32).T.contiguous()
 
 

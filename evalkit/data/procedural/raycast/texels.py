@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import cache
+from itertools import product
 
 import torch
 from torch import Tensor
@@ -39,15 +41,16 @@ def texel_points(solid: Solid, count: int, inward: bool) -> tuple[Tensor, Tensor
 
     ``inward``: the solid is a room, which is seen from inside.
     """
-    line = torch.linspace(-1, 1, count, dtype=torch.float64)
-    t, s = torch.meshgrid(line, line, indexing="ij")
     half = torch.tensor(solid.half, dtype=torch.float64)
-    faces = [
-        _side_of_revolution(solid, face, s, t) if solid.quadric and face < 4 else _box_face(half, face, s, t)
-        for face in range(FACES)
-    ]
-    point = torch.stack([p for p, _ in faces]).view(-1, 3)
-    normal = torch.stack([n for _, n in faces]).view(-1, 3) * (-1 if inward else 1)
+    unit, normal = _unit_box(count)
+    point = unit * half
+    if solid.quadric:
+        s, t = _grid(count)
+        sides = [_side_of_revolution(solid, face, s, t) for face in range(4)]
+        flat_ends = 4 * count * count
+        point = torch.cat([*(p.view(-1, 3) for p, _ in sides), point[flat_ends:]])
+        normal = torch.cat([*(n.view(-1, 3) for _, n in sides), normal[flat_ends:]])
+    normal = normal * (-1 if inward else 1)
     # Texels lie on edges. Shadow rays start a little inside, so that they do not start in a neighbouring solid.
     inset = 1 - LIFT / half.clamp_min(2 * LIFT)
     point = point * inset + normal * LIFT * (0.0 if inward else 2.0)
@@ -61,14 +64,25 @@ def normalised(vectors: Tensor) -> Tensor:
     return vectors / (vectors * vectors).sum(-1, keepdim=True).sqrt().clamp_min(1e-12)
 
 
-def _box_face(half: Tensor, face: int, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """Points and outward normals [n, n, 3] on a face of a box, for grids s, t in [-1, 1]."""
-    axis, sign = face // 2, 2.0 * (face % 2) - 1
-    constant = torch.full_like(s, sign)
-    unit = torch.stack([(constant, s, t), (s, constant, t), (s, t, constant)][axis], dim=-1)
-    normal = torch.zeros_like(unit)
-    normal[..., axis] = sign
-    return unit * half, normal
+@cache
+def _grid(count: int) -> tuple[Tensor, Tensor]:
+    """Grids s, t [n, n] from -1 to 1 along the two sides of a face."""
+    line = torch.linspace(-1, 1, count, dtype=torch.float64)
+    t, s = torch.meshgrid(line, line, indexing="ij")
+    return s, t
+
+
+@cache
+def _unit_box(count: int) -> tuple[Tensor, Tensor]:
+    """Points and outward normals [6 * n * n, 3] on the faces of the box |x|, |y|, |z| <= 1."""
+    s, t = _grid(count)
+    units, normals = [], []
+    for axis, sign in product(range(3), (-1.0, 1.0)):
+        constant = torch.full_like(s, sign)
+        units.append(torch.stack([(constant, s, t), (s, constant, t), (s, t, constant)][axis], dim=-1))
+        normals.append(torch.zeros_like(units[-1]))
+        normals[-1][..., axis] = sign
+    return torch.stack(units).view(-1, 3), torch.stack(normals).view(-1, 3)
 
 
 def _side_of_revolution(solid: Solid, face: int, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:

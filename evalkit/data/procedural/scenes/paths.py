@@ -1,4 +1,4 @@
-"""Camera paths as world-to-camera matrices.
+"""Camera paths of version 1 as world-to-camera matrices, and what all versions share.
 
 A protocol may transfer the motion of one sequence to the scene of another. The camera is then at p + R d, where p is a
 position on the path of the scene, d the displacement between two positions of the other path, and R any rotation.
@@ -50,7 +50,7 @@ def w2c_of(axes: Array, position: Array) -> Array:
     return w2c
 
 
-def _directions(azimuth: Array, elevation: Array | float) -> Array:
+def directions(azimuth: Array, elevation: Array | float) -> Array:
     """Unit vectors [N, 3] of an azimuth [N] and an elevation, in radians."""
     flat = np.cos(elevation)
     x, y, z = np.broadcast_arrays(np.cos(azimuth) * flat, np.sin(azimuth) * flat, np.sin(elevation))
@@ -67,7 +67,7 @@ def _ellipse(rng: Rng, times: Array, radius: float, sweep: float) -> Array:
     return points
 
 
-def _hand_shake(rng: Rng, times: Array, size: float) -> Array:
+def hand_shake(rng: Rng, times: Array, size: float) -> Array:
     """Slow unsteady motion [N, 3] of a hand: two waves on each axis, at most ``size``."""
     waves = [
         np.sin(2 * np.pi * (frequency * times[:, None] + rng.array(1, 3))) * (rng.array(1, 3) - 0.5)
@@ -80,9 +80,9 @@ def _hand_shake(rng: Rng, times: Array, size: float) -> Array:
 def handheld_path(rng: Rng, length: int, height: float) -> Array:
     """Path [N, 4, 4] of a hand-held camera about (0, 0, height): it moves and turns in random directions."""
     times = np.arange(length) / FRAMES_PER_PATH
-    position = _ellipse(rng, times, 0.39, rng.uniform(3.4, 4.3)) + _hand_shake(rng, times, 0.015)
+    position = _ellipse(rng, times, 0.39, rng.uniform(3.4, 4.3)) + hand_shake(rng, times, 0.015)
     turn = _ellipse(rng, times, np.radians(rng.uniform(13, 18)), rng.uniform(2.6, 3.4))
-    turn = turn * np.array([1.0, 1.0, 0.7]) + _hand_shake(rng, times, 0.012)
+    turn = turn * np.array([1.0, 1.0, 0.7]) + hand_shake(rng, times, 0.012)
     yaw, pitch = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(-16, 0))
     forward = np.array([[np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch), np.sin(pitch)]])
     return w2c_of(upright_axes(forward) @ rotation(turn), position + np.array([0.0, 0.0, height]))
@@ -96,9 +96,9 @@ def arc_path(rng: Rng, length: int, target: Array) -> Array:
     height_wave = np.sin(2 * np.pi * (rng.uniform(0.3, 0.8) * times + rng.uniform(0, 1)))
     elevation = np.radians(rng.uniform(27, 35) + rng.uniform(3, 8) * height_wave)
     radius = ORBIT_RADIUS * (1 + rng.uniform(0.02, 0.06) * np.sin(2 * np.pi * (0.6 * times + rng.uniform(0, 1))))
-    position = _directions(azimuth, elevation) * radius[:, None]
-    axes = upright_axes(_hand_shake(rng, times, 0.06) - position) @ rotation(_hand_shake(rng, times, 0.08))
-    return w2c_of(axes, position + _hand_shake(rng, times, 0.01) + target)
+    position = directions(azimuth, elevation) * radius[:, None]
+    axes = upright_axes(hand_shake(rng, times, 0.06) - position) @ rotation(hand_shake(rng, times, 0.08))
+    return w2c_of(axes, position + hand_shake(rng, times, 0.01) + target)
 
 
 def turntable_path(rng: Rng, length: int) -> Array:
@@ -108,7 +108,7 @@ def turntable_path(rng: Rng, length: int) -> Array:
     """
     azimuth = rng.uniform(0, 2 * np.pi) + 2 * np.pi * np.arange(length) / length
     elevation = np.radians(rng.uniform(-20, 60))
-    direction = _directions(azimuth, elevation)
+    direction = directions(azimuth, elevation)
     return w2c_of(upright_axes(-direction), direction * TURNTABLE_DISTANCE)
 
 
@@ -116,6 +116,6 @@ def pan_path(rng: Rng, length: int, start: Array) -> Array:
     """Path [N, 4, 4] of a camera at the position of ``start`` [4, 4] that only rotates, by at most 8 to 16 degrees."""
     times = np.arange(length) / FRAMES_PER_PATH
     turn = _ellipse(rng, times, np.radians(rng.uniform(8, 16)), rng.uniform(2.6, 3.4))
-    turn = turn * np.array([1.0, 1.0, 0.7]) + _hand_shake(rng, times, 0.012)
+    turn = turn * np.array([1.0, 1.0, 0.7]) + hand_shake(rng, times, 0.012)
     c2w = np.linalg.inv(start)
     return w2c_of(c2w[None, :3, :3] @ rotation(turn), np.repeat(c2w[None, :3, 3], length, axis=0))
