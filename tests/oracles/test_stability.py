@@ -61,9 +61,9 @@ def test_a_rival_is_refused_only_where_it_fits_about_as_well(supporters: int, re
     mixed = Observations(np.where(agrees, *project(states)[0]), data.visible)
     if refused:
         with pytest.raises(Failure, match="two solutions fit about as well and differ by 90 degrees"):
-            refuse_rivals(states, 0, mixed, LOSS)
+            refuse_rivals(states, mixed, LOSS)
     else:
-        refuse_rivals(states, 0, mixed, LOSS)
+        refuse_rivals(states, mixed, LOSS)
 
 
 def test_halves_that_see_other_motions_are_refused_and_noise_is_not() -> None:

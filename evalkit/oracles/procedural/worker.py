@@ -11,13 +11,13 @@ import numpy as np
 
 from evalkit.oracles.procedural.flat_start import flat_start, verified_observations
 from evalkit.oracles.procedural.pure_rotation import refuse_pure_rotation
-from evalkit.oracles.sfm.bundle import Bundle, Observations, RobustLoss, adjust, relative_to_middle, triangulated
+from evalkit.oracles.sfm.bundle import Bundle, Observations, adjust, relative_to_middle, triangulated
 from evalkit.oracles.sfm.colmap_worker import serve
 from evalkit.oracles.sfm.growth import grow_model
-from evalkit.oracles.sfm.reconstruction import FOCAL_RATIOS, normalised, refuse_implausible
+from evalkit.oracles.sfm.reconstruction import FOCAL_RATIOS, normalised, refuse_implausible, robust_loss
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import Failure, FocalSettings, Tolerances
-from evalkit.oracles.sfm.stability import distinct, refuse_disagreeing_halves, refuse_rivals
+from evalkit.oracles.sfm.stability import cheapest_first, distinct, refuse_disagreeing_halves, refuse_rivals
 from evalkit.oracles.sfm.starts import starts
 from evalkit.oracles.sfm.two_view import Graph, Matches, refuse_static, verify_matches
 
@@ -42,9 +42,11 @@ def cameras_of(tracks: Array, side: int, settings: FocalSettings) -> Array:
     refuse_unconnected(graph, len(keypoints))
     refuse_pure_rotation(keypoints, graph, side, settings)
     data = verified_observations(keypoints, graph, side)
-    state = refine(first_states(keypoints, graph, data, side, settings), data, side, settings)
+    solutions = refine(first_states(keypoints, graph, data, side, settings), data, side, settings)
+    state = solutions.take([0])
     refuse_implausible(state, data, side, settings, TOLERANCES)
     if settings.refuse_unstable:
+        refuse_rivals(solutions, data, robust_loss(FINAL_NOISE_PX, side, settings))
         refuse_disagreeing_halves(state, data, robust_loss(TOLERANCES.noise, side, settings))
     return normalised(state.w2c[0])
 
@@ -85,8 +87,8 @@ def first_states(
 def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings) -> Bundle:
     """Adjust each state at several focal lengths, as it is and reversed; keep the best, the last with all points.
 
-    Soft frames have long flat minima: the best state after a few steps need not be the best in the end. Raises Failure
-    where another solution fits about as well.
+    Soft frames have long flat minima: the best state after a few steps need not be the best in the end. Returns
+    solutions that differ, the cheapest first.
     """
     loss = robust_loss(TOLERANCES.noise, side, settings)
     longest = np.argsort(-data.visible.sum(1), kind="stable")[:TRIAL_POINTS]
@@ -98,17 +100,7 @@ def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings
         assert ends.cost is not None
         ends = ends.take(np.argsort(ends.cost, kind="stable")[:kept])
     solutions = adjust(triangulated(ends.take(distinct(ends)), data), data, loss, FINAL_STEPS, 1e-4)
-    solutions = adjust(solutions, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS)
-    assert solutions.cost is not None
-    best = int(solutions.cost.argmin())
-    if settings.refuse_unstable:
-        refuse_rivals(solutions, best, data, loss)
-    return solutions.take([best])
-
-
-def robust_loss(scale: float, side: int, settings: FocalSettings) -> RobustLoss:
-    """The loss at ``scale`` pixels, with the prior of the focal length."""
-    return RobustLoss(scale, settings.focal_prior * side, settings.focal_spread)
+    return cheapest_first(adjust(solutions, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS))
 
 
 def main() -> None:

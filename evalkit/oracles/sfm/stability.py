@@ -15,9 +15,8 @@ from evalkit.oracles.sfm.settings import Failure
 
 MIN_DISTANCE_DEG = 8.0  # two states that differ by less are the same solution
 MAX_RIVALS = 3
-RIVAL_DEG = 25.0  # a rival solution that differs by more makes the answer doubtful
-RIVAL_SIGMAS = 2.0  # unless it fits worse by this many standard deviations
-HALVES_DEG = 12.5  # halves of the frames that differ by more disagree
+MAX_ANGLE_DEG = 25.0  # rival solutions, and halves of the frames, that differ by more make the answer doubtful
+RIVAL_SIGMAS = 2.0  # a rival that fits worse by so many standard deviations is none
 HALF_STEPS = 60
 MIN_HALF_POINTS = 30
 
@@ -48,17 +47,23 @@ def distinct(ends: Bundle) -> Array:
     return np.array(chosen[: 1 + MAX_RIVALS])
 
 
-def refuse_rivals(solutions: Bundle, best: int, data: Observations, loss: RobustLoss) -> None:
-    """Raise Failure where one of the ``solutions`` differs much from the ``best`` and fits about as well.
+def cheapest_first(states: Bundle) -> Bundle:
+    """Sort states (with costs) by cost."""
+    assert states.cost is not None
+    return states.take(np.argsort(states.cost, kind="stable"))
+
+
+def refuse_rivals(solutions: Bundle, data: Observations, loss: RobustLoss) -> None:
+    """Raise Failure where another of the ``solutions`` differs much from the first and fits about as well.
 
     How much worse it fits is measured in standard deviations of the sum of the differences of the points' costs (Vuong,
     Likelihood ratio tests for model selection and non-nested hypotheses, 1989).
     """
     costs = point_costs(solutions, data, loss)
-    for rival in range(len(solutions.focal)):
-        worse = costs[rival] - costs[best]
-        angle = angle_between_deg(solutions.w2c[rival], solutions.w2c[best])
-        if angle > RIVAL_DEG and worse.sum() < RIVAL_SIGMAS * np.linalg.norm(worse):
+    for rival in range(1, len(solutions.focal)):
+        worse = costs[rival] - costs[0]
+        angle = angle_between_deg(solutions.w2c[rival], solutions.w2c[0])
+        if angle > MAX_ANGLE_DEG and worse.sum() < RIVAL_SIGMAS * np.linalg.norm(worse):
             raise Failure(f"two solutions fit about as well and differ by {angle:.0f} degrees")
 
 
@@ -77,5 +82,5 @@ def refuse_disagreeing_halves(state: Bundle, data: Observations, loss: RobustLos
             for half in halves
         )
         angle = angle_between_deg(a, b)
-        if angle > HALVES_DEG:
+        if angle > MAX_ANGLE_DEG:
             raise Failure(f"the {names} half of the frames give cameras that differ by {angle:.0f} degrees")
