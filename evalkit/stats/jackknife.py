@@ -92,7 +92,7 @@ class LeftOut:
         number, by_scene, by_set = self.changes(statistic)
         error = _standard_error(by_scene, by_set, self.units)
         quantile = float(student_t.ppf((1 + level) / 2, self.degrees[0]))
-        longer = long_side(_skewness(by_scene, by_set, error, self.units), quantile)
+        longer = float(long_side(np.array(_skewness(by_scene, by_set, error, self.units)), quantile))
         low, high = number - error * (quantile + max(-longer, 0.0)), number + error * (quantile + max(longer, 0.0))
         return Interval(number, low, high, self.rows, self.touched)
 

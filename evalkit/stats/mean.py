@@ -91,11 +91,11 @@ def _skewed(
     unbiased = (degrees + 1) ** 2 / (degrees * max(degrees - 1, 0.7))
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = np.where(error > 0, np.clip(unbiased * cumulant / error**3, -1, 1), 0.0)
-    longer = np.asarray(long_side(skewness, quantile))
+    longer = long_side(skewness, quantile)
     return means - error * (quantile + np.maximum(-longer, 0)), means + error * (quantile + np.maximum(longer, 0))
 
 
-def long_side(skewness: Floats | float, quantile: float) -> Floats | float:
+def long_side(skewness: Floats, quantile: float) -> Floats:
     """How much longer than Student's ``quantile`` an interval is on its long side; negative where that is the lower."""
     return _LONG_SIDE * skewness * (1 + 2 * quantile**2) / 6
 
