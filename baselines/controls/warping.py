@@ -99,24 +99,17 @@ def derangement(count: int, sample_id: str) -> list[int]:
     return order
 
 
-class BlendTarget(BlendTargetBaseline):
+class BlendTarget(BlendTargetBaseline, Warping):
     """Renders as `Warp` does, and mixes in the target image, which the pose carries beside the camera."""
 
     share = 0.2  # of the target image
 
-    def __init__(self, options: ControlOptions, device: str) -> None:
-        self.warp = Warp(options, device)
-
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
         """The true cameras, and the whole images beside them."""
-        return replace(self.warp.encode_poses(views, context), latent=views.images.flatten(2))
-
-    def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
-        """As `Warp`."""
-        return self.warp.encode_scene(views, poses)
+        return replace(super().encode_poses(views, context), latent=views.images.flatten(2))
 
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
         """Mix the warped image with the image that the pose holds."""
         assert poses.latent is not None
-        warped = self.warp.render(scene, PoseCode(cameras=poses.cameras))
+        warped = super().render(scene, PoseCode(cameras=poses.cameras))
         return torch.lerp(warped, poses.latent.reshape(warped.shape), self.share)

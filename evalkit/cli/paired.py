@@ -118,11 +118,9 @@ def _table(baseline: str, comparisons: Sequence[tuple[ColumnRecord, Comparison |
     for title in HEADER:
         table.add_column(Text(title), justify="right")
     for column, comparison in comparisons:
-        one_sided = _only_one(both, column.key) if column.key in both else "0 / 0"
         cells = _cells(column, comparison) if comparison else ("–",) * (len(HEADER) - 1)
-        table.add_row(Text(_plain_title(column)), *cells, "" if one_sided == "0 / 0" else f"! {one_sided}")
-    one_sided = _only_one(both, "status", "ok")
-    table.add_row(SAMPLES_SCORED, *[""] * (len(HEADER) - 1), "" if one_sided == "0 / 0" else f"! {one_sided}")
+        table.add_row(Text(_plain_title(column)), *cells, _only_one(both, column.key) if column.key in both else "")
+    table.add_row(SAMPLES_SCORED, *[""] * (len(HEADER) - 1), _only_one(both, "status", "ok"))
     return table
 
 
@@ -155,10 +153,11 @@ def _cells(column: ColumnRecord, comparison: Comparison) -> tuple[str, ...]:
 
 
 def _only_one(both: pd.DataFrame, key: str, value: str | None = None) -> str:
-    """How many samples have a number (or ``value``) of the method only, and of the reference only."""
+    """How many samples have a number (or ``value``) of the method only, and of the reference only; empty if none."""
     other, own = both[f"{key} of the other"], both[key]
     has_other, has_own = (part.notna() if value is None else part == value for part in (other, own))
-    return f"{int(np.sum(has_other & ~has_own))} / {int(np.sum(has_own & ~has_other))}"
+    only_other, only_own = int(np.sum(has_other & ~has_own)), int(np.sum(has_own & ~has_other))
+    return f"! {only_other} / {only_own}" if only_other or only_own else ""
 
 
 def _reasons(comparisons: Sequence[tuple[ColumnRecord, Comparison | None]]) -> list[str]:

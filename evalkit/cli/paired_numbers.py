@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from importlib import import_module
 
-import pandas as pd
-
 from evalkit.errors import UserError
 from evalkit.registry import Group, load
 from evalkit.run.find import FoundRun
+from evalkit.run.row_numbers import rows_of
 from evalkit.run.store import RunFolder
 from evalkit.stats.paired import Comparison
 
@@ -25,7 +24,7 @@ def compared_by_protocol(other: FoundRun, base: FoundRun) -> dict[str, Compariso
     module, _, attribute = str(named).partition(":")
     paired = getattr(import_module(module), attribute)
     (rows, arrays), (base_rows, base_arrays) = (
-        (pd.read_parquet(run.path / "rows.parquet"), RunFolder(run.path, "").arrays) for run in (other, base)
+        (rows_of(run.path), RunFolder(run.path, "").arrays) for run in (other, base)
     )
     compared: dict[str, Comparison] = paired((rows, arrays), (base_rows, base_arrays), conditions.protocol_settings)
     return compared

@@ -24,7 +24,7 @@ from scipy.stats import t as student_t
 
 from evalkit.stats.design import Design
 from evalkit.stats.interval import MIN_SCENES, Floats, Interval
-from evalkit.stats.mean import long_side
+from evalkit.stats.mean import long_tailed_ends
 from evalkit.stats.paired import Comparison
 
 _NONE = (math.nan, math.nan)
@@ -56,10 +56,9 @@ class OwnAndOthers:
         A row without any other counts nowhere. The mean of others is the mean over rows of each row's mean.
         """
         kept = np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
-        rows = _Rows.of(self, kept)
-        touched = len({name for i in kept.tolist() for name in self.scenes[i]})
-        design = Design.of([self.scenes[i] for i in kept.tolist()])[0] if touched >= MIN_SCENES else None
-        degrees = design.degrees_of_freedom if design else _NONE
+        design, rows_of_sets = Design.of([self.scenes[i] for i in kept.tolist()])
+        rows, touched = _Rows.of(self, kept, design, rows_of_sets), len(design.names)
+        degrees = design.degrees_of_freedom if touched >= MIN_SCENES else _NONE
         return LeftOut(
             rows.whole(), rows.without_scenes(), rows.without_sets(), len(kept), touched, rows.units, degrees
         )
@@ -92,9 +91,9 @@ class LeftOut:
         number, by_scene, by_set = self.changes(statistic)
         error = _standard_error(by_scene, by_set, self.units)
         quantile = float(student_t.ppf((1 + level) / 2, self.degrees[0]))
-        longer = float(long_side(np.array(_skewness(by_scene, by_set, error, self.units)), quantile))
-        low, high = number - error * (quantile + max(-longer, 0.0)), number + error * (quantile + max(longer, 0.0))
-        return Interval(number, low, high, self.rows, self.touched)
+        skewness = np.array(_skewness(by_scene, by_set, error, self.units))
+        low, high = long_tailed_ends(np.array(number), np.array(error), skewness, quantile)
+        return Interval(number, float(low), float(high), self.rows, self.touched)
 
 
 def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
@@ -142,12 +141,14 @@ class _Rows:
     units: int
 
     @staticmethod
-    def of(values: OwnAndOthers, kept: Ints) -> _Rows:
-        scenes = [tuple(sorted(set(values.scenes[i]))) for i in kept.tolist()]
-        names = sorted({name for row in scenes for name in row} | set(values.names))
+    def of(values: OwnAndOthers, kept: Ints, design: Design, rows_of_sets: Sequence[Sequence[int]]) -> _Rows:
+        """``design`` and ``rows_of_sets`` are those of the rows that are kept."""
+        set_of = np.empty(len(kept), dtype=np.int64)
+        for number, rows in enumerate(rows_of_sets):
+            set_of[rows] = number
+        scenes = [design.cells[number] for number in set_of.tolist()]
+        names = sorted({*design.names, *values.names})
         position = {name: i for i, name in enumerate(names)}
-        sets = sorted(set(scenes))
-        number_of_set = {members: i for i, members in enumerate(sets)}
         row_of = np.array([i for i, members in enumerate(scenes) for _ in members], dtype=np.int64)
         scene_of = np.array([position[name] for members in scenes for name in members], dtype=np.int64)
         renumbered = np.array([position[name] for name in values.names], dtype=np.int64)
@@ -160,13 +161,13 @@ class _Rows:
             mean=mean,
             scene_of=scene_of,
             row_of=row_of,
-            set_of=np.array([number_of_set[members] for members in scenes], dtype=np.int64),
-            single=np.array([len(members) == 1 for members in sets], dtype=bool),
+            set_of=set_of,
+            single=np.array([len(members) == 1 for members in design.cells], dtype=bool),
             change_scene=change_scene[~with_own],  # where the row itself goes, its mean does not matter
             change=change[~with_own],
             change_row=change_row[~with_own],
             scenes=len(names),
-            units=min(len({name for row in scenes for name in row}), len(sets)),
+            units=min(len(design.names), len(design.cells)),
         )
 
     def whole(self) -> Floats:

@@ -91,13 +91,13 @@ def _skewed(
     unbiased = (degrees + 1) ** 2 / (degrees * max(degrees - 1, 0.7))
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = np.where(error > 0, np.clip(unbiased * cumulant / error**3, -1, 1), 0.0)
-    longer = long_side(skewness, quantile)
+    return long_tailed_ends(means, error, skewness, quantile)
+
+
+def long_tailed_ends(means: Floats, error: Floats, skewness: Floats, quantile: float) -> tuple[Floats, Floats]:
+    """Return both ends of intervals of ``quantile`` standard errors, longer on the side of the long tail."""
+    longer = _LONG_SIDE * skewness * (1 + 2 * quantile**2) / 6
     return means - error * (quantile + np.maximum(-longer, 0)), means + error * (quantile + np.maximum(longer, 0))
-
-
-def long_side(skewness: Floats, quantile: float) -> Floats:
-    """How much longer than Student's ``quantile`` an interval is on its long side; negative where that is the lower."""
-    return _LONG_SIDE * skewness * (1 + 2 * quantile**2) / 6
 
 
 def _of_shares(design: Design, means: Floats, variance: Floats, squares: Floats, level: float) -> tuple[Floats, Floats]:

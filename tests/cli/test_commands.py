@@ -100,7 +100,10 @@ def test_controls_run_by_default_and_show_prints_the_same_table(tmp_path: Path) 
     }
     paired = evalkit("show", str(tmp_path), "--against", "warp")
     numbers = next(line for line in paired.splitlines() if "PSNR" in line).split()
-    assert f"{(rows['static'] - rows['warp']).mean():+.2f}" in paired and "4" in numbers
+    assert f"{(rows['static'] - rows['warp']).mean():+.2f}" in paired and numbers[-2:] == [
+        "4",
+        "4",
+    ]  # samples and scenes
     assert "4 scenes: no p below 0.05 is possible" in paired
     assert "copy_target is not compared with warp: target_pose is joint, not given" in paired
     with pytest.raises(UserError, match="no finished run of baseline=wrap"):

@@ -46,7 +46,9 @@ def test_columns_that_count_failures_are_compared_and_unequal_readability_is_mar
     shown = evalkit("show", str(made), "--against", "warp")
     assert f"{100 * failed / 8:+.1f}" in shown
     line = next(line for line in shown.splitlines() if line.strip().startswith("AUC@20 signed"))
-    assert line.split()[-4:] == ["!", "0", "/", str(failed)] and str(8 - failed) in line.split()
+    assert line.split()[-6:] == [str(8 - failed), str(2 * (8 - failed)), "!", "0", "/", str(failed)]
+    line = next(line for line in shown.splitlines() if line.strip().startswith("exact gain"))
+    assert line.split()[-2:] == ["8", "16"]  # samples and scenes
 
 
 def test_p_values_are_corrected_over_methods(made: Path) -> None:
