@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,6 +94,18 @@ class LeftOut:
         skewness = np.array(_skewness(by_scene, by_set, error, self.units))
         low, high = long_tailed_ends(np.array(number), np.array(error), skewness, quantile)
         return Interval(number, float(low), float(high), self.rows, self.touched)
+
+
+def in_common(a: OwnAndOthers, b: OwnAndOthers) -> tuple[OwnAndOthers, OwnAndOthers]:
+    """Keep of both methods the values that both have, so that they can be compared row by row.
+
+    Both hold the same rows and the same other clips.
+    """
+    own, others = np.isnan(a.own) | np.isnan(b.own), np.isnan(a.others) | np.isnan(b.others)
+    first, second = (
+        replace(one, own=np.where(own, np.nan, one.own), others=np.where(others, np.nan, one.others)) for one in (a, b)
+    )
+    return first, second
 
 
 def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:

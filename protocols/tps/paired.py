@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit.protocol import Arrays
-from evalkit.stats.jackknife import LeftOut, jackknife_difference
+from evalkit.stats.jackknife import OwnAndOthers, in_common, jackknife_difference
 from evalkit.stats.paired import Comparison
 from protocols.shared.summaries import scored_rows
 from protocols.tps.columns import BLEED, ORACLE_ON_REAL
@@ -20,25 +20,33 @@ Run = tuple[pd.DataFrame, Arrays]  # the rows of a run, and the arrays of its sa
 def paired(a: Run, b: Run, settings: Mapping[str, Any]) -> dict[str, Comparison]:
     """Return a - b by key, with intervals and p-values by the jackknife over scenes; ``settings`` are the protocol's.
 
-    Both methods are compared on the pairs that both could be scored on, with the clips A of these pairs as others.
+    Both methods are compared on the pairs that both could be scored on, with the clips A of these pairs as others. A
+    number that one of them does not have of a pair counts for neither.
     """
-    both = set(scored_rows(a[0])["sample"]) & set(scored_rows(b[0])["sample"])
-    means_a, means_b = (
-        _means(rows[rows["sample"].isin(both)], arrays, float(settings["min_baseline"])) for rows, arrays in (a, b)
+    min_baseline = float(settings["min_baseline"])
+    scored = _of_both(scored_rows(a[0]), scored_rows(b[0]))
+    readable = _of_both(*(rows[rows[ORACLE_ON_REAL] == "ok"] for rows in scored))
+    compared_a, compared_b = (
+        _compared(rows, kept, arrays, min_baseline)
+        for rows, kept, arrays in zip(scored, readable, (a[1], b[1]), strict=True)
     )
+    common = {key: in_common(compared_a[key], compared_b[key]) for key in compared_a}
+    means = {key: (first.means(), second.means()) for key, (first, second) in common.items()}
     return {
-        key: jackknife_difference(means_a[key], means_b[key], STATISTICS[key])
-        for key in means_a
-        if key in means_b and means_a[key].rows
+        key: jackknife_difference(first, second, STATISTICS[key])
+        for key, (first, second) in means.items()
+        if first.rows
     }
 
 
-def _means(scored: pd.DataFrame, arrays: Arrays, min_baseline: float) -> dict[str, LeftOut]:
-    if scored.empty:
-        return {}
-    means = {BLEED: bleed_compared(scored, arrays).means()}
-    readable = scored[scored[ORACLE_ON_REAL] == "ok"]
-    if readable.empty:
-        return means
-    compared = Motions.of(readable, arrays, min_baseline).compared()
-    return means | {key: values.means() for key, values in compared.items()}
+def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the samples that both hold."""
+    both = set(a["sample"]) & set(b["sample"])
+    return a[a["sample"].isin(both)], b[b["sample"].isin(both)]
+
+
+def _compared(
+    scored: pd.DataFrame, readable: pd.DataFrame, arrays: Arrays, min_baseline: float
+) -> dict[str, OwnAndOthers]:
+    compared = {BLEED: bleed_compared(scored, arrays)} if len(scored) else {}
+    return compared | (Motions.of(readable, arrays, min_baseline).compared() if len(readable) else {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from evalkit.stats import mean_interval
 from evalkit.stats.interval import Floats
-from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
+from evalkit.stats.jackknife import OwnAndOthers, in_common, jackknife_difference
 
 
 def skill(own: Floats, others: Floats) -> Floats:
@@ -101,3 +102,16 @@ def test_intervals_cover_the_truth_and_equal_methods_seldom_differ(design: str) 
         covered += interval.low <= 1 - 20 / 90 <= interval.high
         different += jackknife_difference(a, b, skill).p_value < 0.05
     assert covered >= 0.91 * 300 and different <= 0.08 * 300
+
+
+def test_methods_are_compared_on_the_rows_that_both_have() -> None:
+    scenes = [(f"a{i}", f"b{i}") for i in range(12)]
+    a, b = (values_of(scenes, np.random.default_rng(seed)) for seed in (1, 2))
+    unread = np.arange(12) % 4 == 1
+    part = replace(b, own=np.where(unread, np.nan, b.own), others=np.where(unread[:, None], np.nan, b.others))
+    first, second = in_common(a, part)
+    assert np.isnan(first.own).tolist() == unread.tolist() and np.isnan(second.others).all(axis=1).sum() == 3
+    found = jackknife_difference(first.means(), second.means(), skill)
+    assert (found.difference.n, found.difference.scenes) == (9, 18)
+    expected = first.means().interval(skill).mean - part.means().interval(skill).mean
+    assert found.difference.mean == pytest.approx(expected) and 0 < found.p_value < 1
