@@ -108,7 +108,7 @@ def test_a_clip_whose_halves_disagree_is_refused_and_was_wrong(
 ) -> None:
     images, w2c = capture("mydesk", 301, 308, 8)
     (reason,) = oracle.estimate(images[None], None).reasons
-    assert "half of the frames give cameras that differ by" in reason
+    assert reason.startswith("halves of the frames give cameras that differ by")
     credulous = ProceduralEstimator(options(workers=1, refuse_unstable=False), "cpu")
     estimate = credulous.estimate(images[None], None)
     credulous.close()

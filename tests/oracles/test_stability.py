@@ -68,14 +68,33 @@ def test_a_rival_is_refused_only_where_it_fits_about_as_well(supporters: int, re
 
 def test_halves_that_see_other_motions_are_refused_and_noise_is_not() -> None:
     truth, data = scene(arc(1.0), noise_px=0.2)
-    refuse_disagreeing_halves(truth, data, LOSS)
+    refuse_disagreeing_halves(truth, data, LOSS, 39.0)
     upward = arc(1.0)
     upward[:, :3, 3] = upward[:, :3, 3][:, [1, 0, 2]]
     left = data.offsets[:, 2, 0] < np.median(data.offsets[:, 2, 0])
     moved = project(Bundle(upward[None], truth.points, truth.focal))[0][0]
     mixed = Observations(np.where(left[:, None, None], moved, data.offsets), data.visible)
-    with pytest.raises(Failure, match="the left and the right half of the frames give cameras that differ by"):
-        refuse_disagreeing_halves(truth, mixed, LOSS)
+    with pytest.raises(Failure, match="halves of the frames give cameras that differ by"):
+        refuse_disagreeing_halves(truth, mixed, LOSS, 75.0)
+    few = np.flatnonzero(np.arange(200) % 5 == 0)
+    refuse_disagreeing_halves(Bundle(truth.w2c, truth.points[:, few], truth.focal), mixed.take(few), LOSS, 75.0)
+
+
+def test_where_there_is_little_parallax_a_rival_may_differ_more() -> None:
+    # the rival fits as well and is turned by 45 degrees about the line of sight; parallax 17 and 0.5 degrees
+    turn = rotation_exp(np.array([0.0, 0.0, np.pi / 4]))
+    for sideways, refused in ((1.0, True), (0.03, False)):
+        straight, turned = arc(sideways, turn=0.0), arc(sideways, turn=0.0)
+        turned[:, :3, 3] = straight[:, :3, 3] @ turn.T
+        truth, data = scene(straight, noise_px=0.0)
+        states = Bundle(np.stack([straight, turned]), np.repeat(truth.points, 2, axis=0), np.full(2, FOCAL))
+        agrees = (np.arange(200) < 100)[:, None, None]
+        mixed = Observations(np.where(agrees, *project(states)[0]), data.visible)
+        if refused:
+            with pytest.raises(Failure, match="two solutions fit about as well and differ by 45 degrees"):
+                refuse_rivals(states, mixed, LOSS)
+        else:
+            refuse_rivals(states, mixed, LOSS)
 
 
 def test_points_behind_a_camera_come_to_the_front() -> None:

@@ -25,6 +25,7 @@ TOLERANCES = Tolerances(match=1.5, growth=4.0, noise=0.3, inlier=2.0)
 TRIAL_POINTS = 200
 ROUNDS = ((4, 6, 1e-3), (4, 15, 1e-4))  # states that are kept, after how many steps per frame, at what tolerance
 FINAL_STEPS = 60
+MAX_HALVES_DEG2 = 75.0  # see `stability`; tracks err alike in a region, so that halves differ more than for SIFT points
 FINAL_NOISE_PX = 0.1  # scale of the robust loss at the end: a smaller one is safe near the solution
 MIN_LINK = 40  # matches that connect two frames; other rooms with the same textures reach 30
 MIN_LINK_SHARE = 0.25  # of the matches of the best connected pair; rooms have 0.8 and more, turntables 0.4
@@ -47,7 +48,7 @@ def cameras_of(tracks: Array, side: int, settings: FocalSettings) -> Array:
     refuse_implausible(state, data, side, settings, TOLERANCES)
     if settings.refuse_unstable:
         refuse_rivals(solutions, data, robust_loss(FINAL_NOISE_PX, side, settings))
-        refuse_disagreeing_halves(state, data, robust_loss(TOLERANCES.noise, side, settings))
+        refuse_disagreeing_halves(state, data, robust_loss(TOLERANCES.noise, side, settings), MAX_HALVES_DEG2)
     return normalised(state.w2c[0])
 
 

@@ -20,7 +20,7 @@ from evalkit.oracles.sfm.bundle import (
 from evalkit.oracles.sfm.growth import grow_model
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import SIFT, ColmapSettings, Failure, FocalSettings, Tolerances
-from evalkit.oracles.sfm.stability import cheapest_first, distinct, refuse_rivals
+from evalkit.oracles.sfm.stability import cheapest_first, distinct, refuse_disagreeing_halves, refuse_rivals
 from evalkit.oracles.sfm.starts import starts
 from evalkit.oracles.sfm.two_view import match_frames, refuse_static, verify_matches
 
@@ -30,6 +30,7 @@ FINAL_STEPS = 60
 FOCAL_RATIOS = (0.7, 1.0, 1.5)  # starts, in units of the prior focal length
 MIN_PARALLAX_DEG = 0.3  # median over the points
 MIN_INLIERS = 0.5  # share of the observations
+MAX_HALVES_DEG2 = 39.0  # see `stability`
 
 
 def reconstruct(frames: Array, settings: ColmapSettings) -> Array:
@@ -45,7 +46,9 @@ def reconstruct(frames: Array, settings: ColmapSettings) -> Array:
     solutions = refine(state, data, width, settings, SIFT)
     refuse_implausible(solutions.take([0]), data, width, settings, SIFT)
     if settings.refuse_unstable:
-        refuse_rivals(solutions, data, robust_loss(SIFT.noise, width, settings))
+        loss = robust_loss(SIFT.noise, width, settings)
+        refuse_rivals(solutions, data, loss)
+        refuse_disagreeing_halves(solutions.take([0]), data, loss, MAX_HALVES_DEG2)
     return normalised(solutions.w2c[0])
 
 

@@ -3,19 +3,25 @@
 A wrong answer can have small residuals. With few points or little parallax, cameras tens of degrees apart explain the
 same pixels, and which of them costs least is a matter of chance. And errors of matches that are alike in neighbouring
 pixels shift all points of a region, which no residual shows, but then the regions disagree with each other.
+
+How much a disagreement says depends on the parallax. With little of it, halves and rivals differ by tens of degrees
+even where the whole is right within two; with much of it, the direction is well determined and a difference means that
+something is wrong. And a wrong scene tends to have more parallax than the true one. So bounds are on the product of
+the angle and the parallax, both in degrees.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from evalkit.oracles.sfm.bundle import Bundle, Observations, RobustLoss, adjust, point_costs
+from evalkit.oracles.sfm.bundle import Bundle, Observations, RobustLoss, adjust, parallax_deg, point_costs
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import Failure
 
 MIN_DISTANCE_DEG = 8.0  # two states that differ by less are the same solution
 MAX_RIVALS = 3
-MAX_ANGLE_DEG = 25.0  # rival solutions, and halves of the frames, that differ by more make the answer doubtful
+MAX_RIVAL_DEG = 60.0  # at any parallax
+MAX_RIVAL_DEG2 = 80.0  # angle times parallax
 RIVAL_SIGMAS = 2.0  # a rival that fits worse by so many standard deviations is none
 HALF_STEPS = 60
 MIN_HALF_POINTS = 30
@@ -60,27 +66,35 @@ def refuse_rivals(solutions: Bundle, data: Observations, loss: RobustLoss) -> No
     Likelihood ratio tests for model selection and non-nested hypotheses, 1989).
     """
     costs = point_costs(solutions, data, loss)
+    parallax = float(np.median(parallax_deg(solutions.take([0]), data)))
     for rival in range(1, len(solutions.focal)):
         worse = costs[rival] - costs[0]
         angle = angle_between_deg(solutions.w2c[rival], solutions.w2c[0])
-        if angle > MAX_ANGLE_DEG and worse.sum() < RIVAL_SIGMAS * np.linalg.norm(worse):
+        if (angle > MAX_RIVAL_DEG or angle * parallax > MAX_RIVAL_DEG2) and worse.sum() < RIVAL_SIGMAS * np.linalg.norm(
+            worse
+        ):
             raise Failure(f"two solutions fit about as well and differ by {angle:.0f} degrees")
 
 
-def refuse_disagreeing_halves(state: Bundle, data: Observations, loss: RobustLoss) -> None:
-    """Raise Failure where the left and right, or upper and lower, halves of the points (H = 1) give other cameras."""
-    middle = (data.offsets * data.visible[..., None]).sum(1) / data.visible.sum(1)[:, None]
-    for axis, names in enumerate(("left and the right", "upper and the lower")):
-        below = middle[:, axis] < np.median(middle[:, axis])
-        halves = [np.flatnonzero(below), np.flatnonzero(~below)]
-        if min(len(half) for half in halves) < MIN_HALF_POINTS:
-            continue
-        a, b = (
-            adjust(Bundle(state.w2c, state.points[:, half], state.focal), data.take(half), loss, HALF_STEPS, 1e-4).w2c[
-                0
-            ]
-            for half in halves
-        )
-        angle = angle_between_deg(a, b)
-        if angle > MAX_ANGLE_DEG:
-            raise Failure(f"the {names} half of the frames give cameras that differ by {angle:.0f} degrees")
+def refuse_disagreeing_halves(state: Bundle, data: Observations, loss: RobustLoss, most_deg2: float) -> None:
+    """Raise Failure where halves of the points (H = 1) give cameras that differ much.
+
+    The frames are cut into halves in four ways: upright, level and along both diagonals. ``most_deg2`` bounds the mean
+    over the cuts of the angle between the halves' cameras, times the median parallax. Too few points are not cut.
+    """
+    if data.visible.shape[0] < 2 * MIN_HALF_POINTS:
+        return
+    x, y = ((data.offsets * data.visible[..., None]).sum(1) / data.visible.sum(1)[:, None]).T
+    angle = float(np.mean([_angle_between_halves(state, data, loss, along) for along in (x, y, x + y, x - y)]))
+    if angle * float(np.median(parallax_deg(state, data))) > most_deg2:
+        raise Failure(f"halves of the frames give cameras that differ by {angle:.0f} degrees")
+
+
+def _angle_between_halves(state: Bundle, data: Observations, loss: RobustLoss, along: Array) -> float:
+    """How far the cameras from points with small and with large ``along`` [P] differ, in degrees."""
+    below = along < np.median(along)
+    a, b = (
+        adjust(Bundle(state.w2c, state.points[:, half], state.focal), data.take(half), loss, HALF_STEPS, 1e-4).w2c[0]
+        for half in (np.flatnonzero(below), np.flatnonzero(~below))
+    )
+    return angle_between_deg(a, b)
