@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,24 +93,49 @@ def _print_table(group: Sequence[FoundRun], reference: str) -> None:
     by_protocol = [compared_by_protocol(run, base) for run in others]
     known = {*base_rows, *(key for comparisons in by_protocol for key in comparisons)}
     columns = [column for column in base.summary.columns if column.key in known]
-    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=CAPTION)
-    table.add_column("baseline", no_wrap=True)
-    cells = []
-    for column in columns:
-        table.add_column(Text(column.title), justify="right")
-        comparisons = [
+    comparisons = {
+        column.key: [
             own.get(column.key) or compared(both, column.key) for own, both in zip(by_protocol, joined, strict=True)
         ]
-        cells.append(_column_cells(column, comparisons, joined))
-    table.add_column(Text(SAMPLES_SCORED), justify="right")
-    for i, (run, both) in enumerate(zip(others, joined, strict=True)):
-        table.add_row(Text(run.summary.baseline), *(column[i] for column in cells), _only_one(both, "status", "ok"))
-    console().print(table)
+        for column in columns
+    }
+    ends = [_only_one(both, "status", "ok") for both in joined]
+    cells = [_column_cells(column, comparisons[column.key], joined) for column in columns]
+    for part in _fitting(others, columns, cells, ends):
+        console().print(part)
     set_level = [column.title.replace("\n", " ") for column in base.summary.columns if column not in columns]
     if set_level:
         console().print(f"not compared sample by sample: {', '.join(set_level)}", markup=False, soft_wrap=True)
-    for line in dict.fromkeys(_reasons(columns, others, joined)):
+    for line in dict.fromkeys(_reasons(columns, others, comparisons)):
         console().print(f"–: {line}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _fitting(
+    others: Sequence[FoundRun], columns: Sequence[ColumnRecord], cells: Sequence[Sequence[str]], ends: Sequence[str]
+) -> list[Table]:
+    """Tables of all columns in their order, each no wider than what is printed on."""
+    tables: list[Table] = []
+    first = 0
+    for last in range(1, len(columns) + 1):
+        wider = _table(others, columns[first:last], cells[first:last], ends)
+        if last - first > 1 and console().measure(wider).maximum >= console().width:
+            first = last - 1
+            tables.append(_table(others, columns[first:last], cells[first:last], ends))
+        else:
+            tables[-1:] = [wider]
+    return tables
+
+
+def _table(
+    others: Sequence[FoundRun], columns: Sequence[ColumnRecord], cells: Sequence[Sequence[str]], ends: Sequence[str]
+) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=CAPTION)
+    table.add_column("baseline", no_wrap=True)
+    for title in (*(column.title for column in columns), SAMPLES_SCORED):
+        table.add_column(Text(title), justify="right")
+    for i, run in enumerate(others):
+        table.add_row(Text(run.summary.baseline), *(column[i] for column in cells), ends[i])
+    return table
 
 
 def compared(both: pd.DataFrame, key: str) -> Comparison | None:
@@ -155,12 +180,15 @@ def _only_one(both: pd.DataFrame, key: str, value: str | None = None) -> str:
     return f"{int(np.sum(has_other & ~has_own))} / {int(np.sum(has_own & ~has_other))}"
 
 
-def _reasons(columns: Sequence[ColumnRecord], others: Sequence[FoundRun], joined: Sequence[pd.DataFrame]) -> list[str]:
+def _reasons(
+    columns: Sequence[ColumnRecord],
+    others: Sequence[FoundRun],
+    comparisons: Mapping[str, Sequence[Comparison | None]],
+) -> list[str]:
     """Why a difference has no p-value."""
-    lines = []
-    for run, both in zip(others, joined, strict=True):
-        for column in columns:
-            comparison = compared(both, column.key)
-            if comparison and comparison.reason:
-                lines.append(f"{run.summary.baseline}, {column.title.replace(chr(10), ' ')}: {comparison.reason}")
-    return lines
+    return [
+        f"{run.summary.baseline}, {column.title.replace(chr(10), ' ')}: {comparison.reason}"
+        for i, run in enumerate(others)
+        for column in columns
+        if (comparison := comparisons[column.key][i]) and comparison.reason
+    ]

@@ -9,21 +9,23 @@ the dyadic-robust variance of Aronow, Samii and Assenova (Political Analysis 201
     variance = (n - 1)/n (sum over scenes d^2 - sum over sets of two or more scenes d^2)
 
 where a set of scenes is left out as rows only, and n is the number of scenes or of distinct sets, whichever is smaller.
-Degrees of freedom are those of the rows (`evalkit.stats.design`).
+Degrees of freedom are those of the rows (`evalkit.stats.design`). As that of a mean, the interval is longer on the side
+of the long tail (`evalkit.stats.mean.skewed_ends`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from evalkit.stats.design import Design
-from evalkit.stats.interval import MIN_SCENES, Floats, Interval
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval, intervals_of
+from evalkit.stats.mean import skewed_ends
 from evalkit.stats.paired import Comparison
 
 _NONE = (math.nan, math.nan)
@@ -87,27 +89,50 @@ class LeftOut:
             return float(number), statistic(*self.scenes) - number, statistic(*self.sets) - number
 
     def interval(self, statistic: Statistic, level: float = 0.95) -> Interval:
-        """Return a statistic of the two means with its interval, by Student's t."""
-        number, by_scene, by_set = self.changes(statistic)
-        half = float(student_t.ppf((1 + level) / 2, self.degrees[0])) * _standard_error(by_scene, by_set, self.units)
-        return Interval(number, number - half, number + half, self.rows, self.touched)
+        """Return a statistic of the two means with its interval: Student's t, longer on the side of the long tail."""
+        return self._interval(*self.changes(statistic), level)
+
+    def difference(self, other: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
+        """Return the statistic less that of another method on the same rows, and the two-sided p of "no difference"."""
+        if not self.rows:
+            return Comparison(Interval(math.nan, math.nan, math.nan, 0, 0), math.nan, "no sample has both numbers")
+        mine, others = self.changes(statistic), other.changes(statistic)
+        number, by_scene, by_set = mine[0] - others[0], mine[1] - others[1], mine[2] - others[2]
+        error = math.sqrt(_variance(by_scene, by_set, self.units))
+        p_value = float(2 * student_t.sf(abs(number) / error, self.degrees[1])) if error > 0 else math.nan
+        reason = f"{self.touched} scenes do not tell how much this number varies" if math.isnan(p_value) else ""
+        return Comparison(self._interval(number, by_scene, by_set, level), p_value, reason)
+
+    def _interval(self, number: float, by_scene: Floats, by_set: Floats, level: float) -> Interval:
+        variance, cumulant = _variance(by_scene, by_set, self.units), _third_cumulant(by_scene, by_set, self.units)
+        middle = np.array([number])
+        low, high = skewed_ends(middle, np.array([variance]), np.array([cumulant]), self.degrees[0], level)
+        return intervals_of(middle, low, high, self.rows, self.touched)[0]
 
 
-def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
-    """Compare a statistic of two methods on the same rows and the same other clips: a - b, and its two-sided p."""
-    number_a, scenes_a, sets_a = a.changes(statistic)
-    number_b, scenes_b, sets_b = b.changes(statistic)
-    number, error = number_a - number_b, _standard_error(scenes_a - scenes_b, sets_a - sets_b, a.units)
-    half = float(student_t.ppf((1 + level) / 2, a.degrees[0])) * error
-    p_value = float(2 * student_t.sf(abs(number) / error, a.degrees[1])) if error > 0 else math.nan
-    reason = f"{a.touched} scenes do not tell how much this number varies" if math.isnan(p_value) else ""
-    return Comparison(Interval(number, number - half, number + half, a.rows, a.touched), p_value, reason)
+def jackknife_difference(a: OwnAndOthers, b: OwnAndOthers, statistic: Statistic, level: float = 0.95) -> Comparison:
+    """Compare a statistic of two methods, a - b, on the rows and with the others that both have a value for.
+
+    Both hold the same rows and the same others, in the same order.
+    """
+    own = np.isnan(a.own) | np.isnan(b.own)
+    others = np.isnan(a.others) | np.isnan(b.others)
+    of_both = [
+        replace(one, own=np.where(own, np.nan, one.own), others=np.where(others, np.nan, one.others)).means()
+        for one in (a, b)
+    ]
+    return of_both[0].difference(of_both[1], statistic, level)
 
 
-def _standard_error(by_scene: Floats, by_set: Floats, units: int) -> float:
+def _variance(by_scene: Floats, by_set: Floats, units: int) -> float:
     once, twice = float((by_set**2).sum()), float((by_scene**2).sum())
     # the difference may be negative by chance; that of the rows alone is its least sensible value
-    return math.sqrt((units - 1) / units * max(twice - once, once if by_set.size else 0.0))
+    return (units - 1) / units * max(twice - once, once if by_set.size else 0.0)
+
+
+def _third_cumulant(by_scene: Floats, by_set: Floats, units: int) -> float:
+    """Of the number, whose residuals have the opposite sign of the changes: what is counted twice is taken off."""
+    return ((units - 1) / units) ** 3 * float((by_set**3).sum() - (by_scene**3).sum())
 
 
 @dataclass(frozen=True)

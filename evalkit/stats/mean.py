@@ -71,17 +71,17 @@ def ends(
     if len(design.names) < MIN_SCENES or math.isnan(degrees):
         return nothing, nothing.copy()
     variance = design.variance(sums, squares)
-    low, high = _skewed(design, means, variance, design.third_cumulant(sums), degrees, level)
+    low, high = skewed_ends(means, variance, design.third_cumulant(sums), degrees, level)
     share_low, share_high = _of_shares(means, variance, degrees, design.units, level)
     low, high = np.where(bounded, share_low, low), np.where(bounded, share_high, high)
     known = np.isfinite(means)
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
-def _skewed(
-    design: Design, means: Floats, variance: Floats, cumulant: Floats, degrees: float, level: float
+def skewed_ends(
+    means: Floats, variance: Floats, cumulant: Floats, degrees: float, level: float
 ) -> tuple[Floats, Floats]:
-    """Student's interval, longer on the side of the long tail.
+    """Return both ends [K] of Student's interval, longer on the side of the long tail.
 
     Edgeworth's first term moves the quantiles of a studentised mean by g (1 + 2 t^2) / 6, g its skewness (Hall 1992,
     section 3.4). Twice that is added on the long side, since the skewness of few rows is an underestimate, and nothing

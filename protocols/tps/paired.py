@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from evalkit.protocol import Arrays
-from evalkit.stats.jackknife import LeftOut, jackknife_difference
+from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
 from evalkit.stats.paired import Comparison
 from protocols.shared.summaries import scored_rows
 from protocols.tps.columns import BLEED, ORACLE_ON_REAL
@@ -22,23 +22,29 @@ def paired(a: Run, b: Run, settings: Mapping[str, Any]) -> dict[str, Comparison]
 
     Both methods are compared on the pairs that both could be scored on, with the clips A of these pairs as others.
     """
-    both = set(scored_rows(a[0])["sample"]) & set(scored_rows(b[0])["sample"])
-    means_a, means_b = (
-        _means(rows[rows["sample"].isin(both)], arrays, float(settings["min_baseline"])) for rows, arrays in (a, b)
+    scored = _of_both(scored_rows(a[0]), scored_rows(b[0]))
+    readable = _of_both(*(rows[rows[ORACLE_ON_REAL] == "ok"] for rows in scored))
+    compared_a, compared_b = (
+        _compared(*rows, arrays, float(settings["min_baseline"]))
+        for *rows, arrays in zip(scored, readable, (a[1], b[1]), strict=True)
     )
-    return {
-        key: jackknife_difference(means_a[key], means_b[key], STATISTICS[key])
-        for key in means_a
-        if key in means_b and means_a[key].rows
+    found = {
+        key: jackknife_difference(compared_a[key], compared_b[key], STATISTICS[key])
+        for key in compared_a
+        if key in compared_b
     }
+    return {key: comparison for key, comparison in found.items() if comparison.difference.n}
 
 
-def _means(scored: pd.DataFrame, arrays: Arrays, min_baseline: float) -> dict[str, LeftOut]:
-    if scored.empty:
-        return {}
-    means = {BLEED: bleed_compared(scored, arrays).means()}
-    readable = scored[scored[ORACLE_ON_REAL] == "ok"]
-    if readable.empty:
-        return means
-    compared = Motions.of(readable, arrays, min_baseline).compared()
-    return means | {key: values.means() for key, values in compared.items()}
+def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the samples that are in both, in the order of their ids."""
+    both = set(a["sample"]) & set(b["sample"])
+    kept_a, kept_b = (rows[rows["sample"].isin(both)].sort_values("sample") for rows in (a, b))
+    return kept_a, kept_b
+
+
+def _compared(
+    scored: pd.DataFrame, readable: pd.DataFrame, arrays: Arrays, min_baseline: float
+) -> dict[str, OwnAndOthers]:
+    compared = {} if scored.empty else {BLEED: bleed_compared(scored, arrays)}
+    return compared | ({} if readable.empty else Motions.of(readable, arrays, min_baseline).compared())

@@ -133,8 +133,10 @@ def against_others(
 
 def _of_motions(readable: pd.DataFrame, arrays: Arrays, min_baseline: float) -> Findings:
     """Skill and what belongs to it, of the pairs whose real clip the oracle could read."""
-    motions = Motions.of(readable, arrays, min_baseline) if len(readable) else None
-    if motions is None or motions.others.absent.all():
+    if readable.empty:
+        return Findings({}, {}, {}, ("no skill: the oracle could not read any real clip",), "")
+    motions = Motions.of(readable, arrays, min_baseline)
+    if motions.others.absent.all():
         return Findings({}, {}, {}, ("no skill: there are no other clips to compare with",), "")
     compared, others = motions.compared(), motions.mean_of_real()
     found = numbers({key: values.means() for key, values in compared.items()})
