@@ -88,9 +88,12 @@ class LeftOut:
             number = statistic(*self.whole)
             return float(number), statistic(*self.scenes) - number, statistic(*self.sets) - number
 
-    def interval(self, statistic: Statistic, level: float = 0.95) -> Interval:
-        """Return a statistic of the two means with its interval: Student's t, longer on the side of the long tail."""
-        return self._interval(*self.changes(statistic), level)
+    def interval(self, statistic: Statistic, level: float = 0.95, *, is_symmetric: bool = False) -> Interval:
+        """Return a statistic of the two means with its interval.
+
+        Student's t, longer on the side of the long tail unless the statistic is known to be symmetric.
+        """
+        return self._interval(*self.changes(statistic), level, is_symmetric)
 
     def difference(self, other: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
         """Return the statistic less that of another method on the same rows, and the two-sided p of "no difference"."""
@@ -103,8 +106,11 @@ class LeftOut:
         reason = f"{self.touched} scenes do not tell how much this number varies" if math.isnan(p_value) else ""
         return Comparison(self._interval(number, by_scene, by_set, level), p_value, reason)
 
-    def _interval(self, number: float, by_scene: Floats, by_set: Floats, level: float) -> Interval:
-        variance, cumulant = _variance(by_scene, by_set, self.units), _third_cumulant(by_scene, by_set, self.units)
+    def _interval(
+        self, number: float, by_scene: Floats, by_set: Floats, level: float, is_symmetric: bool = False
+    ) -> Interval:
+        variance = _variance(by_scene, by_set, self.units)
+        cumulant = 0.0 if is_symmetric else _third_cumulant(by_scene, by_set, self.units)
         middle = np.array([number])
         low, high = skewed_ends(middle, np.array([variance]), np.array([cumulant]), self.degrees[0], level)
         return intervals_of(middle, low, high, self.rows, self.touched)[0]

@@ -7,7 +7,6 @@ correlates with neither; a trace of A's pixels correlates with its own A alone.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
@@ -16,7 +15,7 @@ from evalkit.stats.interval import Floats, Interval
 from protocols.tps.columns import SIDE
 from protocols.tps.others import OtherClips
 
-FLAGGED = 0.02  # a lower bound above it is flagged
+FLAGGED = 0.02  # a lower bound above it is flagged, and what is surely below its negative
 _BLOCK = 256  # pairs in memory at once
 
 
@@ -45,5 +44,10 @@ def _unit(changes: Tensor) -> Tensor:
 
 
 def is_flagged(bleed: Interval) -> bool:
-    """Whether the renders hold pixels of A, beyond chance."""
-    return bool(np.isfinite(bleed.low) and bleed.low > FLAGGED)
+    """Whether the renders hold pixels of A, or their negatives, beyond chance.
+
+    A negative must lie at least twice the half-width of the interval below: renders without bleed are then flagged as
+    seldom as by pixels alone.
+    """
+    lowest_of_negative = bleed.mean + 2 * (bleed.high - bleed.mean)
+    return bool(bleed.low > FLAGGED or lowest_of_negative < -FLAGGED)  # NaN is neither

@@ -22,12 +22,11 @@ def paired(a: Run, b: Run, settings: Mapping[str, Any]) -> dict[str, Comparison]
 
     Both methods are compared on the pairs that both could be scored on, with the clips A of these pairs as others.
     """
-    scored = _of_both(scored_rows(a[0]), scored_rows(b[0]))
-    readable = _of_both(*(rows[rows[ORACLE_ON_REAL] == "ok"] for rows in scored))
-    compared_a, compared_b = (
-        _compared(*rows, arrays, float(settings["min_baseline"]))
-        for *rows, arrays in zip(scored, readable, (a[1], b[1]), strict=True)
-    )
+    scored_a, scored_b = _of_both(scored_rows(a[0]), scored_rows(b[0]))
+    readable_a, readable_b = _of_both(*(rows[rows[ORACLE_ON_REAL] == "ok"] for rows in (scored_a, scored_b)))
+    min_baseline = float(settings["min_baseline"])
+    compared_a = _compared(scored_a, readable_a, a[1], min_baseline)
+    compared_b = _compared(scored_b, readable_b, b[1], min_baseline)
     found = {
         key: jackknife_difference(compared_a[key], compared_b[key], STATISTICS[key])
         for key in compared_a

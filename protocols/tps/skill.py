@@ -7,7 +7,7 @@ that ignores A scores 0, whatever it does and however alike the clips are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -66,6 +66,7 @@ STATISTICS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
     floor(FOLDED_AUC.key): mean_of_others,
     BLEED: own_minus_others,
 }
+SHARES = (BEATEN, floor(SIGNED_AUC.key), floor(FOLDED_AUC.key))
 
 
 @dataclass(frozen=True)
@@ -140,8 +141,18 @@ def bleed_compared(scored: pd.DataFrame, arrays: Arrays) -> OwnAndOthers:
 
 
 def numbers(means: Mapping[str, LeftOut]) -> dict[str, Interval]:
-    """Each number with its interval, where there are other clips to compare with."""
-    return {key: of.interval(STATISTICS[key]) for key, of in means.items() if of.rows}
+    """Each number with its interval, where there are other clips to compare with.
+
+    Bleed is a difference of two correlations of one distribution where there is none: its interval is symmetric.
+    """
+    found = {key: of.interval(STATISTICS[key], is_symmetric=key == BLEED) for key, of in means.items() if of.rows}
+    return {key: _inside(interval) if key in SHARES else interval for key, interval in found.items()}
+
+
+def _inside(interval: Interval) -> Interval:
+    """The part of an interval that lies in [0, 1]."""
+    low, high = np.clip([interval.low, interval.high], 0.0, 1.0).tolist()
+    return replace(interval, low=low, high=high)
 
 
 def in_part(compared: OwnAndOthers, is_in_part: Sequence[bool]) -> LeftOut:

@@ -157,7 +157,8 @@ def _skill_by_part(readable: pd.DataFrame, compared: OwnAndOthers) -> dict[str, 
 
 
 def _note_on_bleed(bleed: Interval) -> str:
-    return f"bleed: the renders hold pixels of A ({bleed.mean:.3f}, at least {bleed.low:.3f}; flagged above {FLAGGED})"
+    what, bound = ("pixels of A", bleed.low) if bleed.mean > 0 else ("negatives of pixels of A", bleed.high)
+    return f"bleed: the renders hold {what} ({bleed.mean:.3f}, bound {bound:.3f}; flagged beyond {FLAGGED})"
 
 
 def _note_on_alike(degrees: float) -> str:

@@ -13,8 +13,9 @@ from evalkit.geometry.se3 import motion_exp
 from evalkit.seeds import generator
 from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
 from protocols.tps.bleed import correlations, is_flagged
+from protocols.tps.columns import BLEED
 from protocols.tps.others import OtherClips
-from protocols.tps.skill import Motions, numbers, own_minus_others, skill
+from protocols.tps.skill import Motions, numbers, skill
 from tests.audit.frame import Cell, Part, Rows
 
 DRAWS = 4000
@@ -31,7 +32,12 @@ def cells() -> Sequence[Cell]:
         for scenes in (8, 12, 24, 48)
         for own in (25.0, 80.0)
     ]
-    bleed = [{"what": "bleed", "design": design, "scenes": n, "own": 0.0} for design in DESIGNS[:2] for n in (8, 24)]
+    bleed = [
+        {"what": "bleed", "design": design, "scenes": scenes, "own": float(size)}
+        for design in DESIGNS[:2]
+        for scenes in (8, 24)
+        for size in (12, 150)
+    ]
     return [*intervals, *bleed, {"what": "seconds", "design": "cycle", "scenes": 4000, "own": 0.0}]
 
 
@@ -85,13 +91,12 @@ def _interval(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Gene
     }
 
 
-def _bleed(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
-    """Changes of renders and targets without bleed, of so few numbers that correlations spread as in real tables."""
+def _bleed(scenes: Sequence[tuple[str, ...]], size: float, rng: np.random.Generator) -> dict[str, float]:
+    """Changes of renders and targets without bleed; of 150 numbers correlations spread by .08, of 12 by .3."""
     others, flagged = OtherClips.of([str(i) for i in range(len(scenes))], scenes), 0
     for _ in range(DRAWS):
-        renders, targets = (torch.from_numpy(rng.standard_normal((len(scenes), 150))) for _ in range(2))
-        bleed = others.compared(*correlations(renders, targets, others)).means().interval(own_minus_others)
-        flagged += is_flagged(bleed)
+        renders, targets = (torch.from_numpy(rng.standard_normal((len(scenes), int(size)))) for _ in range(2))
+        flagged += is_flagged(numbers({BLEED: others.compared(*correlations(renders, targets, others)).means()})[BLEED])
     return {"flagged %": 100 * flagged / DRAWS}
 
 
@@ -109,9 +114,10 @@ def _seconds(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Gener
 def broken(table: pd.DataFrame) -> Sequence[str]:
     lines = []
     for row in table.to_dict("records"):
-        where = f"{row['what']}, {row['design']}, {row['scenes']} scenes, own error {row['own']:.0f}"
-        if row["what"] == "interval" and not LEAST <= row["coverage %"] <= MOST:
-            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected {LEAST:.0f} to {MOST:.0f}")
+        where = f"{row['what']}, {row['design']}, {row['scenes']} scenes, {row['own']:.0f}"
+        most = MOST + ((row["design"], row["scenes"]) == ("cycle", 8))  # docs/statistics.md says so
+        if row["what"] == "interval" and not LEAST <= row["coverage %"] <= most:
+            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected {LEAST:.0f} to {most:.0f}")
         if row["what"] == "interval" and not row["false positives %"] <= POSITIVES:
             lines.append(f"{where}: {row['false positives %']:.1f} % false positives, expected {POSITIVES:.0f} at most")
         if row["what"] == "bleed" and not row["flagged %"] <= 3:
