@@ -29,6 +29,7 @@ from evalkit.stats.mean import skewed_ends
 from evalkit.stats.paired import Comparison
 
 _NONE = (math.nan, math.nan)
+_NAN = np.full(2, np.nan)
 Ints = NDArray[np.int64]
 Statistic = Callable[[Floats, Floats], Floats]  # of the means of own and of others, elementwise
 
@@ -51,12 +52,21 @@ class OwnAndOthers:
     scenes: Sequence[tuple[str, ...]]
     names: Sequence[str]
 
+    def whole(self) -> Floats:
+        """Return the means of own and of others over all rows [2], as `means` does, without leaving anything out."""
+        kept = self._kept()
+        return np.array([self.own[kept].mean(), np.nanmean(self.others[kept], axis=1).mean()]) if len(kept) else _NAN
+
+    def _kept(self) -> Ints:
+        """The rows with a value of their own and at least one other."""
+        return np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
+
     def means(self) -> LeftOut:
         """Return the means of own and of others over all rows, and over what is left without each scene.
 
         A row without any other counts nowhere. The mean of others is the mean over rows of each row's mean.
         """
-        kept = np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
+        kept = self._kept()
         rows = _Rows.of(self, kept)
         touched = len({name for i in kept.tolist() for name in self.scenes[i]})
         design = Design.of([self.scenes[i] for i in kept.tolist()])[0] if touched >= MIN_SCENES else None
@@ -186,7 +196,7 @@ class _Rows:
         )
 
     def whole(self) -> Floats:
-        return np.array([self.own.mean(), self.mean.mean()]) if len(self.own) else np.full(2, np.nan)
+        return np.array([self.own.mean(), self.mean.mean()]) if len(self.own) else _NAN
 
     def without_scenes(self) -> Floats:
         """Means without each scene, as rows and as others."""

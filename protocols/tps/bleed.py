@@ -16,7 +16,8 @@ from protocols.tps.columns import SIDE
 from protocols.tps.others import OtherClips
 
 FLAGGED = 0.02  # a lower bound above it is flagged, and what is surely below its negative
-_BLOCK = 256  # pairs in memory at once
+DRAWN = 8  # other clips of a pair, where there are many pairs
+_BLOCK = 16  # pairs in memory at once
 
 
 def changes_over_views(images: Tensor) -> Tensor:
@@ -30,10 +31,13 @@ def correlations(renders: Tensor, targets: Tensor, others: OtherClips) -> tuple[
 
     0 where a render or a clip does not change at all.
     """
-    rendered, real = _unit(renders), _unit(targets)
+    rendered, real, index = _unit(renders), _unit(targets), torch.from_numpy(others.index)
     own = (rendered * real).sum(1).double().numpy()
-    index = torch.from_numpy(others.index)
-    blocks = [(rendered[rows] @ real.T).gather(1, index[rows]) for rows in torch.arange(len(rendered)).split(_BLOCK)]
+    if len(real) <= index.shape[1] + 1:  # all with all
+        return own, (rendered @ real.T).gather(1, index).double().numpy()
+    blocks = [
+        torch.bmm(real[index[rows]], rendered[rows, :, None])[..., 0] for rows in torch.arange(len(real)).split(_BLOCK)
+    ]
     return own, torch.cat(blocks).double().numpy()
 
 

@@ -12,7 +12,7 @@ from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
 from evalkit.stats.paired import Comparison
 from protocols.shared.summaries import scored_rows
 from protocols.tps.columns import BLEED, ORACLE_ON_REAL
-from protocols.tps.skill import STATISTICS, Motions, bleed_compared
+from protocols.tps.skill import STATISTICS, Kept, Motions, bleed_compared
 
 Run = tuple[pd.DataFrame, Arrays]  # the rows of a run, and the arrays of its samples
 
@@ -45,5 +45,6 @@ def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
 def _compared(
     scored: pd.DataFrame, readable: pd.DataFrame, arrays: Arrays, min_baseline: float
 ) -> dict[str, OwnAndOthers]:
-    compared = {} if scored.empty else {BLEED: bleed_compared(scored, arrays)}
-    return compared | ({} if readable.empty else Motions.of(readable, arrays, min_baseline).compared())
+    kept = Kept.read(scored, arrays)
+    compared = {} if scored.empty else {BLEED: bleed_compared(scored, kept)}
+    return compared | ({} if readable.empty else Motions.of(readable, kept, min_baseline).compared())

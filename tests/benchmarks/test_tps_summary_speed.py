@@ -1,4 +1,4 @@
-"""Seconds to summarise 4,000 pairs of `tps` of 32 pixels from what a run keeps: less than ten.
+"""Seconds of one thread to summarise 4,000 pairs of `tps` from the files that a run keeps: less than ten.
 
 Run as `test_metrics_speed` says.
 """
@@ -52,9 +52,10 @@ def summarised(folder: Path, rows: pd.DataFrame) -> Findings:
 
 def test_a_summary_of_4000_pairs_takes_less_than_ten_seconds(benchmark: Any, tmp_path: Path) -> None:
     rows = written(tmp_path, 40 if benchmark.disabled else PAIRS)
-    start = time.perf_counter()
+    torch.set_num_threads(1)
+    start = time.process_time()
     found = benchmark.pedantic(summarised, (tmp_path, rows), rounds=1)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     assert abs(found.metrics["skill"].mean) < 0.1 and f"{SIGNED_AUC.key}|others" in found.metrics
     assert seconds < SECONDS
     benchmark.extra_info[f"seconds_of_{len(rows)}_pairs"] = round(seconds, 1)

@@ -23,7 +23,7 @@ from evalkit.protocol import RENDERS, Loaded
 from evalkit.run.session import Session
 from evalkit.views import Cameras
 from protocols.shared.transfer_plan import TransferOptions, TransferPlanner
-from protocols.tps.skill import Motions, skill
+from protocols.tps.skill import Kept, Motions, skill
 from tests.jobs import TestJob, executed, planned_job
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
@@ -163,9 +163,9 @@ def test_ignoring_the_pose_ends_at_chance_or_as_oracle_failures(results: dict[st
 
 def test_the_skill_of_renders_that_ignore_the_pose_holds_0(results: dict[str, TestJob]) -> None:
     """Dealt to the pairs at random, those of `copy_context` score 0 on average; one interval of 20 may miss it."""
-    table, arrays = rows(results["copy_context"]), results["copy_context"].folder.arrays
-    readable = table[(table["oracle_on_real"] == "ok")]
-    motions = Motions.of(readable, arrays, 0.1)
+    table = rows(results["copy_context"])
+    readable = table[table["oracle_on_real"] == "ok"]
+    motions = Motions.of(readable, Kept.read(readable, results["copy_context"].folder.arrays), 0.1)
     rng, skills = torch.Generator().manual_seed(0), []
     for _ in range(100):
         dealt = replace(motions, render=motions.render[torch.randperm(len(readable), generator=rng)])
