@@ -171,8 +171,7 @@ class Protocol(Planner, typing.Protocol):
     Optional attributes: ``controls`` (names of controls that belong beside it), ``implementation`` (see
     `evalkit.registry`), ``kept_bytes(sample) -> int`` (size of the arrays that it keeps of a sample), as a static
     method ``row_numbers(rows) -> Mapping[str, pd.Series]`` (by column, the number of each row behind a mean of the
-    summary that the rows do not hold as such, a failure as 1 say; paired comparisons need it), ``unbounded`` (keys of
-    means whose values may leave [0, 1], though those of a run may all lie inside), and ``paired``:
+    summary that the rows do not hold as such, a failure as 1 say; paired comparisons need it), and ``paired``:
     "module:function" that compares two runs in numbers that are no means over rows. It takes the rows and the arrays
     of each run, and the protocol's settings, and returns an `evalkit.stats.paired.Comparison` by key.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +27,8 @@ CAPTION = (
     "paired by sample; 95 % intervals by scene; two-sided p-values, Holm-corrected over the methods of a column\n"
     "! a / b: samples with a number of this method only / of the reference only"
 )
-SAMPLES_SCORED = "scored samples\nonly here / only there"
+HEADER = ("difference", "95 % interval", "p", "n", "scenes", "only one has")
+SAMPLES_SCORED = "scored samples"
 
 
 def show_paired(folder: Path, reference: str) -> None:
@@ -44,7 +45,7 @@ def show_paired(folder: Path, reference: str) -> None:
         if _names(group).count(reference) > 1:
             raise UserError(f"several runs of baseline={reference} share a table: expected a folder above one of them")
         console().print(Text(f"{title} · difference to {reference}", "bold"), soft_wrap=True)
-        _print_table(group, reference)
+        _print_tables(group, reference)
     print_notes([*_left_out(tables, comparable, reference), *found.notes])
 
 
@@ -82,7 +83,8 @@ def _differing(own: Conditions, other: Conditions) -> list[str]:
     return reasons
 
 
-def _print_table(group: Sequence[FoundRun], reference: str) -> None:
+def _print_tables(group: Sequence[FoundRun], reference: str) -> None:
+    """Print one table a method: a line a column, so that no terminal is too narrow."""
     base = group[_names(group).index(reference)]
     others = [run for run in group if run is not base]
     base_rows = numbers_of(base.path, base.summary)
@@ -93,49 +95,45 @@ def _print_table(group: Sequence[FoundRun], reference: str) -> None:
     by_protocol = [compared_by_protocol(run, base) for run in others]
     known = {*base_rows, *(key for comparisons in by_protocol for key in comparisons)}
     columns = [column for column in base.summary.columns if column.key in known]
-    comparisons = {
-        column.key: [
-            own.get(column.key) or compared(both, column.key) for own, both in zip(by_protocol, joined, strict=True)
-        ]
+    corrected = [
+        _corrected(
+            [own.get(column.key) or compared(both, column.key) for own, both in zip(by_protocol, joined, strict=True)]
+        )
         for column in columns
-    }
-    ends = [_only_one(both, "status", "ok") for both in joined]
-    cells = [_column_cells(column, comparisons[column.key], joined) for column in columns]
-    for part in _fitting(others, columns, cells, ends):
-        console().print(part)
-    set_level = [column.title.replace("\n", " ") for column in base.summary.columns if column not in columns]
+    ]
+    for i, (run, both) in enumerate(zip(others, joined, strict=True)):
+        comparisons = [(column, of_column[i]) for column, of_column in zip(columns, corrected, strict=True)]
+        console().print(_table(run.summary.baseline, comparisons, both))
+        for line in _reasons(comparisons):
+            console().print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+    console().print(CAPTION, markup=False, soft_wrap=True)
+    set_level = [_plain_title(column) for column in base.summary.columns if column not in columns]
     if set_level:
         console().print(f"not compared sample by sample: {', '.join(set_level)}", markup=False, soft_wrap=True)
-    for line in dict.fromkeys(_reasons(columns, others, comparisons)):
-        console().print(f"–: {line}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _fitting(
-    others: Sequence[FoundRun], columns: Sequence[ColumnRecord], cells: Sequence[Sequence[str]], ends: Sequence[str]
-) -> list[Table]:
-    """Tables of all columns in their order, each no wider than what is printed on."""
-    tables: list[Table] = []
-    first = 0
-    for last in range(1, len(columns) + 1):
-        wider = _table(others, columns[first:last], cells[first:last], ends)
-        if last - first > 1 and console().measure(wider).maximum >= console().width:
-            first = last - 1
-            tables.append(_table(others, columns[first:last], cells[first:last], ends))
-        else:
-            tables[-1:] = [wider]
-    return tables
-
-
-def _table(
-    others: Sequence[FoundRun], columns: Sequence[ColumnRecord], cells: Sequence[Sequence[str]], ends: Sequence[str]
-) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, caption_justify="left", caption=CAPTION)
-    table.add_column("baseline", no_wrap=True)
-    for title in (*(column.title for column in columns), SAMPLES_SCORED):
+def _table(baseline: str, comparisons: Sequence[tuple[ColumnRecord, Comparison | None]], both: pd.DataFrame) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column(Text(baseline), no_wrap=True)
+    for title in HEADER:
         table.add_column(Text(title), justify="right")
-    for i, run in enumerate(others):
-        table.add_row(Text(run.summary.baseline), *(column[i] for column in cells), ends[i])
+    for column, comparison in comparisons:
+        one_sided = _only_one(both, column.key) if column.key in both else "0 / 0"
+        cells = _cells(column, comparison) if comparison else ("–",) * (len(HEADER) - 1)
+        table.add_row(Text(_plain_title(column)), *cells, "" if one_sided == "0 / 0" else f"! {one_sided}")
+    one_sided = _only_one(both, "status", "ok")
+    table.add_row(SAMPLES_SCORED, *[""] * (len(HEADER) - 1), "" if one_sided == "0 / 0" else f"! {one_sided}")
     return table
+
+
+def _plain_title(column: ColumnRecord) -> str:
+    return column.title.replace("\n", " ")
+
+
+def _corrected(comparisons: Sequence[Comparison | None]) -> list[Comparison | None]:
+    """The comparisons of all methods in a column, with their p-values corrected together."""
+    adjusted = holm([one.p_value if one else math.nan for one in comparisons])
+    return [one and replace(one, p_value=p) for one, p in zip(comparisons, adjusted, strict=True)]
 
 
 def compared(both: pd.DataFrame, key: str) -> Comparison | None:
@@ -147,30 +145,13 @@ def compared(both: pd.DataFrame, key: str) -> Comparison | None:
     return paired_difference(both[other].to_numpy(dtype=float), both[key].to_numpy(dtype=float), scenes)
 
 
-def _column_cells(
-    column: ColumnRecord, comparisons: Sequence[Comparison | None], joined: Sequence[pd.DataFrame]
-) -> list[str]:
-    """Cells of all methods in a column, whose p-values are corrected together."""
-    adjusted = holm([one.p_value if one else math.nan for one in comparisons])
-    return [
-        _cell(column, replace(one, p_value=p), both) if one else "–"
-        for one, p, both in zip(comparisons, adjusted, joined, strict=True)
-    ]
-
-
-def _cell(column: ColumnRecord, comparison: Comparison, both: pd.DataFrame) -> str:
-    """Difference, interval, p and n; and how many samples only one of both methods has a number for."""
+def _cells(column: ColumnRecord, comparison: Comparison) -> tuple[str, ...]:
+    """Difference, interval, p, and the numbers of samples and scenes behind them."""
     scale, digits, interval = column.scale, column.digits, comparison.difference
-    if math.isnan(interval.mean):
-        lines = ["–"]
-    else:
-        lines = [f"{interval.mean * scale:+.{digits}f}"]
-        ends = " – ".join(f"{end * scale:+.{max(digits - 1, 0)}f}" for end in (interval.low, interval.high))
-        lines += [] if math.isnan(interval.low) else [ends]
-        lines.append("p –" if math.isnan(comparison.p_value) else f"p = {comparison.p_value:.2g}")
-    lines += [f"n = {interval.n}"] + [f"{interval.scenes} scenes"] * (interval.n < len(both))
-    one_sided = _only_one(both, column.key) if column.key in both else "0 / 0"
-    return "\n".join(lines if one_sided == "0 / 0" else [*lines, f"! {one_sided}"])
+    number = "–" if math.isnan(interval.mean) else f"{interval.mean * scale:+.{digits}f}"
+    ends = " – ".join(f"{end * scale:+.{max(digits - 1, 0)}f}" for end in (interval.low, interval.high))
+    p_value = "–" if math.isnan(comparison.p_value) else f"{comparison.p_value:.2g}"
+    return number, "–" if math.isnan(interval.low) else ends, p_value, str(interval.n), str(interval.scenes)
 
 
 def _only_one(both: pd.DataFrame, key: str, value: str | None = None) -> str:
@@ -180,15 +161,10 @@ def _only_one(both: pd.DataFrame, key: str, value: str | None = None) -> str:
     return f"{int(np.sum(has_other & ~has_own))} / {int(np.sum(has_own & ~has_other))}"
 
 
-def _reasons(
-    columns: Sequence[ColumnRecord],
-    others: Sequence[FoundRun],
-    comparisons: Mapping[str, Sequence[Comparison | None]],
-) -> list[str]:
-    """Why a difference has no p-value."""
-    return [
-        f"{run.summary.baseline}, {column.title.replace(chr(10), ' ')}: {comparison.reason}"
-        for i, run in enumerate(others)
-        for column in columns
-        if (comparison := comparisons[column.key][i]) and comparison.reason
-    ]
+def _reasons(comparisons: Sequence[tuple[ColumnRecord, Comparison | None]]) -> list[str]:
+    """Why differences have no p-value, one line a reason."""
+    columns: dict[str, list[str]] = {}
+    for column, comparison in comparisons:
+        if comparison and comparison.reason:
+            columns.setdefault(comparison.reason, []).append(_plain_title(column))
+    return [f"– {', '.join(titles)}: {reason}" for reason, titles in columns.items()]

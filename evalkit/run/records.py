@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from evalkit.digests import digest_of
 from evalkit.protocol import Better, Value
 
-INTERVALS = "2"  # how intervals are made; a summary that says otherwise gets new ones from its rows when it is shown
+INTERVALS = "3"  # how intervals are made; a summary that says otherwise gets new ones from its rows when it is shown
 SCHEMA = 1  # of all records here; a record of another schema is never reused
 Row = dict[str, Value]
 
@@ -62,6 +62,7 @@ class IntervalRecord(Record):
     high: float | None
     n: int
     scenes: int
+    bounded: bool | None = None  # whether it is an interval of values in [0, 1]; None: decided by the values
 
 
 class ColumnRecord(Record):

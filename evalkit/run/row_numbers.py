@@ -29,15 +29,6 @@ def numbers_of(folder: Path, summary: RunSummary) -> pd.DataFrame:
     return rows.assign(**numbers)
 
 
-def _unbounded(summary: RunSummary) -> frozenset[str]:
-    """The columns that the protocol says can leave [0, 1]."""
-    try:
-        protocol = registry.load(Group.PROTOCOL, summary.conditions.protocol.partition("@")[0])
-    except UserError:
-        return frozenset()
-    return frozenset(getattr(protocol, "unbounded", ()))
-
-
 def with_new_intervals(folder: Path, summary: RunSummary) -> tuple[RunSummary, tuple[str, ...]]:
     """Return a summary whose intervals are computed anew, and the columns that keep theirs.
 
@@ -47,17 +38,20 @@ def with_new_intervals(folder: Path, summary: RunSummary) -> tuple[RunSummary, t
     rows = rows[rows["status"] == "ok"]
     scenes = [tuple(names) for names in rows["scenes"]]
     metrics, kept = dict(summary.metrics), []
-    image_metrics, unbounded = registry.names(Group.METRIC), _unbounded(summary)
+    image_metrics = registry.names(Group.METRIC)
     for key, old in summary.metrics.items():
         if old.low is None or old.scenes == 0:
             continue
-        bounded = False if key.partition("|")[0] in image_metrics or key in unbounded else None
         is_number = key in rows and pd.api.types.is_numeric_dtype(rows[key])
         values = rows[[key]].to_numpy(dtype=float) if is_number else None
+        by_name = False if key.partition("|")[0] in image_metrics else None  # for records that do not say
+        bounded = by_name if old.bounded is None else old.bounded
         new = mean_interval(values, scenes, bounded=bounded)[0] if values is not None else None
         if new is None or new.mean != old.mean:
             kept.append(key)
             continue
         low, high = (None if end != end else end for end in (new.low, new.high))
-        metrics[key] = IntervalRecord(mean=old.mean, low=low, high=high, n=new.n, scenes=new.scenes)
+        metrics[key] = IntervalRecord(
+            mean=old.mean, low=low, high=high, n=new.n, scenes=new.scenes, bounded=new.bounded
+        )
     return summary.model_copy(update={"metrics": metrics}), tuple(kept)

@@ -23,7 +23,7 @@ from scipy.sparse import csr_array, eye_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import t as student
 
-from evalkit.stats.interval import Floats
+from evalkit.stats.interval import Floats, column_sums
 
 SceneSet = tuple[str, ...]
 _MOST_SHARED = 0.8  # of the pairs of rows: above, residuals say nothing about what all rows have in common
@@ -140,9 +140,9 @@ class Design:
     def variance(self, sums: Floats, squares: Floats) -> Floats:
         """Return V [K] of residuals summed over cells [C, K], with the sum of their squares over rows [K]."""
         scene_sums = self.incidence.T @ sums
-        products = (scene_sums**2).sum(axis=0)
+        products = column_sums(scene_sums**2)
         if self.is_crossed or max(map(len, self.cells)) > 1:
-            products = products - (sums * (self._excess @ sums)).sum(axis=0)
+            products = products - column_sums(sums * (self._excess @ sums))
         variance: Floats = products / (1 - self.shared_part) / self.rows**2
         if not self.is_crossed:
             return variance
@@ -150,7 +150,8 @@ class Design:
 
     def third_cumulant(self, sums: Floats) -> Floats:
         """Return the sum of r_i r_j r_k over rows that share a scene, over N^3 [K]: of each scene, each row once."""
-        cubes = ((self.incidence.T @ sums) ** 3).sum(axis=0) - ((self.scenes_of_cells - 1) @ sums**3)
+        counted_twice = column_sums((self.scenes_of_cells - 1)[:, None] * sums**3)
+        cubes = column_sums((self.incidence.T @ sums) ** 3) - counted_twice
         cumulant: Floats = cubes / self.rows**3
         return cumulant
 

@@ -10,7 +10,7 @@ the dyadic-robust variance of Aronow, Samii and Assenova (Political Analysis 201
 
 where a set of scenes is left out as rows only, and n is the number of scenes or of distinct sets, whichever is smaller.
 Degrees of freedom are those of the rows (`evalkit.stats.design`). As that of a mean, the interval is longer on the side
-of the long tail (`evalkit.stats.mean.skewed_ends`).
+of the long tail (`evalkit.stats.mean.long_side`).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
 from evalkit.stats.design import Design
-from evalkit.stats.interval import MIN_SCENES, Floats, Interval, intervals_of
-from evalkit.stats.mean import skewed_ends
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval
+from evalkit.stats.mean import long_side
 from evalkit.stats.paired import Comparison
 
 _NONE = (math.nan, math.nan)
@@ -119,11 +119,12 @@ class LeftOut:
     def _interval(
         self, number: float, by_scene: Floats, by_set: Floats, level: float, is_symmetric: bool = False
     ) -> Interval:
-        variance = _variance(by_scene, by_set, self.units)
-        cumulant = 0.0 if is_symmetric else _third_cumulant(by_scene, by_set, self.units)
-        middle = np.array([number])
-        low, high = skewed_ends(middle, np.array([variance]), np.array([cumulant]), self.degrees[0], level)
-        return intervals_of(middle, low, high, self.rows, self.touched)[0]
+        error = math.sqrt(_variance(by_scene, by_set, self.units))
+        quantile = float(student_t.ppf((1 + level) / 2, self.degrees[0]))
+        skewness = 0.0 if is_symmetric else _skewness(by_scene, by_set, error, self.units)
+        longer = float(long_side(np.array(skewness), quantile))
+        low, high = number - error * (quantile + max(-longer, 0.0)), number + error * (quantile + max(longer, 0.0))
+        return Interval(number, low, high, self.rows, self.touched)
 
 
 def jackknife_difference(a: OwnAndOthers, b: OwnAndOthers, statistic: Statistic, level: float = 0.95) -> Comparison:
@@ -146,9 +147,15 @@ def _variance(by_scene: Floats, by_set: Floats, units: int) -> float:
     return (units - 1) / units * max(twice - once, once if by_set.size else 0.0)
 
 
-def _third_cumulant(by_scene: Floats, by_set: Floats, units: int) -> float:
-    """Of the number, whose residuals have the opposite sign of the changes: what is counted twice is taken off."""
-    return ((units - 1) / units) ** 3 * float((by_set**3).sum() - (by_scene**3).sum())
+def _skewness(by_scene: Floats, by_set: Floats, error: float, units: int) -> float:
+    """Skewness of the number, from its changes, which have the opposite sign of what a scene adds to it.
+
+    For a mean of independent rows it is the unbiased one of `mean_interval`.
+    """
+    if not error > 0:
+        return 0.0
+    unbiased = (units - 1) ** 2 / (units * max(units - 2, 1))
+    return float(np.clip(unbiased * ((by_set**3).sum() - (by_scene**3).sum()) / error**3, -1, 1))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from scipy.stats import beta, norm
 from scipy.stats import t as student
 
 from evalkit.stats.design import Design, SceneSet
-from evalkit.stats.interval import MIN_SCENES, Floats, Interval, intervals_of
+from evalkit.stats.interval import MIN_SCENES, Floats, Interval, column_sums, intervals_of
 
 MIN_GROUPS = 5  # with fewer, sums are added up by set of scenes instead of by group
 _LONG_SIDE = 2.0  # times Edgeworth's first term, on the side of the long tail
@@ -71,17 +71,17 @@ def ends(
     if len(design.names) < MIN_SCENES or math.isnan(degrees):
         return nothing, nothing.copy()
     variance = design.variance(sums, squares)
-    low, high = skewed_ends(means, variance, design.third_cumulant(sums), degrees, level)
-    share_low, share_high = _of_shares(means, variance, degrees, design.units, level)
+    low, high = _skewed(design, means, variance, design.third_cumulant(sums), degrees, level)
+    share_low, share_high = _of_shares(design, means, variance, squares, level)
     low, high = np.where(bounded, share_low, low), np.where(bounded, share_high, high)
     known = np.isfinite(means)
     return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
-def skewed_ends(
-    means: Floats, variance: Floats, cumulant: Floats, degrees: float, level: float
+def _skewed(
+    design: Design, means: Floats, variance: Floats, cumulant: Floats, degrees: float, level: float
 ) -> tuple[Floats, Floats]:
-    """Return both ends [K] of Student's interval, longer on the side of the long tail.
+    """Student's interval, longer on the side of the long tail.
 
     Edgeworth's first term moves the quantiles of a studentised mean by g (1 + 2 t^2) / 6, g its skewness (Hall 1992,
     section 3.4). Twice that is added on the long side, since the skewness of few rows is an underestimate, and nothing
@@ -91,27 +91,40 @@ def skewed_ends(
     unbiased = (degrees + 1) ** 2 / (degrees * max(degrees - 1, 0.7))
     with np.errstate(invalid="ignore", divide="ignore"):
         skewness = np.where(error > 0, np.clip(unbiased * cumulant / error**3, -1, 1), 0.0)
-    longer = _LONG_SIDE * skewness * (1 + 2 * quantile**2) / 6
+    longer = long_side(skewness, quantile)
     return means - error * (quantile + np.maximum(-longer, 0)), means + error * (quantile + np.maximum(longer, 0))
 
 
-def _of_shares(means: Floats, variance: Floats, degrees: float, units: float, level: float) -> tuple[Floats, Floats]:
-    """Clopper and Pearson's interval with an effective number of rows (Korn and Graubard 1998).
+def long_side(skewness: Floats, quantile: float) -> Floats:
+    """How much longer than Student's ``quantile`` an interval is on its long side; negative where that is the lower."""
+    return _LONG_SIDE * skewness * (1 + 2 * quantile**2) / 6
 
-    n = p (1 - p) / V (z / t)^2. In V one more row counts, with the variance of a coin that shows heads in (u p + 1/2) /
-    (u + 1) of cases: few rows rarely show how far a score can fall. At 0 and 1, n = u, the effective number of rows.
+
+def _of_shares(design: Design, means: Floats, variance: Floats, squares: Floats, level: float) -> tuple[Floats, Floats]:
+    """Gaffke's interval of means of values in [0, 1], with an effective number of rows n; exact for shares.
+
+    A lower end for any distribution on [0, 1]: the quantile of the mean of the values and of one more value 0, under
+    Dirichlet weights of one each (Gaffke 2005; Learned-Miller and Thomas 2019). For values 0 and 1 that is Clopper and
+    Pearson's. The quantile is that of the beta distribution with the same mean and variance. n is the variance of a row
+    over that of the mean, times (z / t)^2 (Korn and Graubard 1998); where all rows are equal, `Design.units`.
     """
-    with np.errstate(invalid="ignore"):
-        p = np.clip(means, 0.0, 1.0)
-    coin = (units * p + 0.5) / (units + 1)
-    variance = (degrees * variance + coin * (1 - coin) / units) / (degrees + 1)
+    _, degrees = design.degrees_of_freedom
     ratio = float(norm.ppf((1 + level) / 2) / student.ppf((1 + level) / 2, degrees))
-    is_end = (p <= 0) | (p >= 1)
-    n = np.where(is_end, units, np.maximum(p * (1 - p) / variance * ratio**2, 1.0))
-    heads, tail = p * n, (1 - level) / 2
-    low = np.where(p <= 0, 0.0, beta.ppf(tail, np.maximum(heads, 1e-12), n - heads + 1))
-    high = np.where(p >= 1, 1.0, beta.ppf(1 - tail, heads + 1, np.maximum(n - heads, 1e-12)))
-    return np.minimum(low, p), np.maximum(high, p)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = np.clip(means, 0.0, 1.0)
+        n = np.where((squares > 0) & (variance > 0), squares / (design.rows - 1) / variance * ratio**2, design.units)
+    n, spread, tail = np.maximum(n, 1.0), squares / design.rows, (1 - level) / 2
+    low, high = _gaffke(p, spread, n, tail), 1 - _gaffke(1 - p, spread, n, tail)
+    return np.where(p <= 0, 0.0, np.minimum(low, p)), np.where(p >= 1, 1.0, np.maximum(high, p))
+
+
+def _gaffke(p: Floats, spread: Floats, n: Floats, tail: float) -> Floats:
+    """Return the lower quantile ``tail`` of the mean of n values (mean p, variance ``spread``) and one 0."""
+    mean = n * p / (n + 1)
+    variance = (n * (spread + p**2) / (n + 1) - mean**2) / (n + 2)
+    total = mean * (1 - mean) / np.maximum(variance, 1e-300) - 1
+    quantile: Floats = beta.ppf(tail, np.maximum(mean * total, 1e-12), np.maximum((1 - mean) * total, 1e-12))
+    return quantile
 
 
 def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None, level: float) -> Sequence[Interval]:
@@ -123,13 +136,13 @@ def _intervals(values: Floats, scenes: Sequence[SceneSet], bounded: bool | None,
     infinite = ~np.isfinite(values).all(axis=0)
     finite = np.where(infinite, 0.0, values)
     centred = finite - np.where(infinite, 0.0, means)
-    sums = np.array([np.sort(centred[rows], axis=0).sum(axis=0) for rows in rows_of_cells])
-    squares = (np.sort(centred, axis=0) ** 2).sum(axis=0)
+    sums = np.array([column_sums(np.sort(centred[rows], axis=0)) for rows in rows_of_cells])
+    squares = column_sums(np.sort(centred, axis=0) ** 2)
     lowest, highest = finite.min(axis=0).tolist(), finite.max(axis=0).tolist()
     inside = [low >= 0 and high <= 1 for low, high in zip(lowest, highest, strict=True)]
     shares = inside if bounded is None else [bounded] * columns
     low, high = ends(design, np.where(infinite, np.nan, means), sums, squares, shares, level)
-    return intervals_of(means, low, high, len(values), len(design.names))
+    return intervals_of(means, low, high, len(values), len(design.names), shares)
 
 
 def _exact_means(values: Floats, design: Design, rows_of_cells: Sequence[Sequence[int]]) -> list[float]:

@@ -119,7 +119,7 @@ def _sign_flips(sums: Floats) -> float:
         return float((np.abs(totals + sums[0]) >= seen).mean())
     rng, count = np.random.default_rng(0), 0
     for _ in range(_FLIPS // _BLOCK):
-        signs = rng.integers(2, size=(_BLOCK, len(sums))) * 2.0 - 1.0
+        signs = 1.0 - 2.0 * rng.integers(2, size=(_BLOCK, len(sums)), dtype=np.int8)
         count += int((np.abs(signs @ sums) >= seen).sum())
     return (1 + count) / (1 + _FLIPS)
 

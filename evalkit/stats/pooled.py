@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evalkit.stats.design import Design, SceneSet
 from evalkit.stats.interval import Floats as Floats
-from evalkit.stats.interval import Interval, intervals_of
+from evalkit.stats.interval import Interval, column_sums, intervals_of
 from evalkit.stats.mean import ends
 
 Numbers = NDArray[np.int64]
@@ -46,7 +46,7 @@ def pooled_intervals(
         ValueError: where there are no values, or not one scene for each sample.
 
     >>> pooled_intervals(lambda pool: [np.median(pool)], [np.array([1.0, 9.0]), np.array([2.0])], ["a", "b"])
-    (Interval(mean=2.0, low=nan, high=nan, n=3, scenes=2),)
+    (Interval(mean=2.0, low=nan, high=nan, n=3, scenes=2, bounded=False),)
     """
     if not values or len(values) != len(scenes):
         raise ValueError(f"expected values of one or more samples with a scene each, got {len(values)}, {len(scenes)}")
@@ -97,6 +97,6 @@ def _jackknife(
         left = design.rows - design.counts[:, None]
         with np.errstate(invalid="ignore"):
             sums = left * (numbers - np.stack(without))
-        squares = (sums**2 / design.counts[:, None]).sum(axis=0)
+        squares = column_sums(sums**2 / design.counts[:, None])
         low, high = ends(design, numbers, sums, squares, flags, level)
-    return intervals_of(numbers, low, high, design.rows, len(design.names))
+    return intervals_of(numbers, low, high, design.rows, len(design.names), flags)

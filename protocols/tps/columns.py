@@ -38,8 +38,6 @@ SKILL, NEAR_SKILL, OWN_ERROR, OTHERS_ERROR = "skill", "near_skill", "own_error_d
 BEATEN, BLEED = "others_beaten", "bleed"
 AMPLITUDE = "amplitude"  # how much of the way of A the render goes
 
-UNBOUNDED = (OWN_ERROR, AMPLITUDE, *EXACT)  # means over pairs of what is no share
-
 # Arrays kept of a pair: the oracle's cameras, and how images differ from their mean over the views.
 REAL_W2C, BLURRED_W2C, RENDER_W2C = "real_w2c", "blurred_w2c", "render_w2c"
 TARGET_CHANGE, RENDER_CHANGE = "target_change", "render_change"

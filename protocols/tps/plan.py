@@ -14,7 +14,7 @@ from evalkit.protocol import Sample
 from protocols.shared.sources import first_supported
 from protocols.shared.transfer_plan import TransferPlanner
 from protocols.tps.calibration import TpsCalibration
-from protocols.tps.columns import SIDE, UNBOUNDED, columns_of
+from protocols.tps.columns import SIDE, columns_of
 from protocols.tps.options import TpsOptions
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ class TpsPlan:
     calibration = TpsCalibration()
     controls = ("static_blurred", "mean_context", "half_motion", "fixed_motion", "blend_target")
     paired = "protocols.tps.paired:paired"
-    unbounded = UNBOUNDED
 
     def __init__(self, options: TpsOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         if oracle is None:

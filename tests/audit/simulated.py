@@ -37,6 +37,11 @@ DISTRIBUTIONS = {
     "lognormal": Distribution("skewed", lambda u: np.exp(stats.norm.ppf(u)), float(np.exp(0.5))),
     "80 % zeros": Distribution("bounded", lambda u: np.maximum(u - 0.8, 0) / 0.2, 0.1),
     "AUC .95": Distribution("bounded", lambda u: stats.beta.ppf(u, 9.5, 0.5), 0.95),
+    "SSIM .6": Distribution("bounded", lambda u: stats.beta.ppf(u, 30, 20), 0.6),
+    # above .95, but near 0 in 4 % of rows: few scenes show no such row
+    "rare failures": Distribution(
+        "bounded", lambda u: np.where(u < 0.04, u / 2, 0.95 + 0.05 * (u - 0.04) / 0.96), 0.04 * 0.01 + 0.96 * 0.975
+    ),
     "share .5": _share(0.5),
     "share .1": _share(0.1),
     "share .02": _share(0.02),

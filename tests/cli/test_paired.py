@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -44,13 +45,14 @@ def test_columns_that_count_failures_are_compared_and_unequal_readability_is_mar
     assert failed and cheat["oracle_failed"].mean() == runs["copy_target"].summary.metrics["oracle_failed"].mean
     shown = evalkit("show", str(made), "--against", "warp")
     assert f"{100 * failed / 8:+.1f}" in shown
-    assert f"! 0 / {failed}" in shown and f"n = {8 - failed}" in shown and "n = 8" in shown
+    line = next(line for line in shown.splitlines() if line.strip().startswith("AUC@20 signed"))
+    assert line.split()[-4:] == ["!", "0", "/", str(failed)] and str(8 - failed) in line.split()
 
 
 def test_p_values_are_corrected_over_methods(made: Path) -> None:
     """Eight pairs without a common scene, all with one sign: 2 / 2^8, twice that with two methods."""
     shown = evalkit("show", str(made), "--against", "warp")
-    assert f"p = {2 * 2 / 2**8:.2g}" in shown
+    assert f" {2 * 2 / 2**8:.2g} " in shown
 
 
 def test_a_run_of_an_earlier_version_gets_new_intervals_and_keeps_its_means(made: Path, tmp_path: Path) -> None:
@@ -65,14 +67,7 @@ def test_a_run_of_an_earlier_version_gets_new_intervals_and_keeps_its_means(made
     file.write_bytes(now.model_copy(update={"metrics": metrics, "intervals": "1"}).sealed().to_json())
     found = {run.summary.baseline: run.summary for run in find_runs(out).runs}["warp"]
     assert now.intervals == INTERVALS and json.loads(file.read_bytes())["intervals"] == "1"
-    for key in ("oracle_failed", "exact_psnr", "exact_ssim", "own_error_deg", "auc_exact_signed@20", "amplitude"):
-        new, old = found.metrics[key], now.metrics[key]
-        assert (new.mean, new.n, new.scenes) == (old.mean, old.n, old.scenes)
-        assert (new.low, new.high) == (pytest.approx(old.low, abs=1e-9), pytest.approx(old.high, abs=1e-9))
-    assert found.metrics["skill"].mean == now.metrics["skill"].mean
-    assert any("intervals of" in note and "skill" in note for note in find_runs(out).notes), "it is no mean of rows"
-
-
-def test_columns_are_spread_over_tables_that_fit(made: Path) -> None:
-    shown = evalkit("show", str(made), "--against", "warp")
-    assert "…" not in shown and shown.count("baseline") > 1
+    for key in ("oracle_failed", "exact_psnr", "auc_exact_signed@20|failed=90"):
+        assert found.metrics[key] == now.metrics[key] and pd.notna(now.metrics[key].low)
+    assert found.metrics["skill"] == metrics["skill"]  # no mean over rows: it keeps its interval, and a note says so
+    assert any("skill" in note and "run it again" in note for note in find_runs(out).notes)

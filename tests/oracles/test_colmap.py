@@ -115,6 +115,12 @@ def test_clips_without_motion_or_texture_fail_with_a_reason(colmap: ColmapEstima
     assert estimate.w2c.isnan().all()
 
 
+def test_frames_that_two_camera_paths_explain_are_refused(colmap: ColmapEstimator, capture: Capture) -> None:
+    images, _ = capture("mydesk", 278, 338, 5)
+    (reason,) = colmap.estimate(images[None], None).reasons
+    assert reason.startswith("two solutions fit about as well and differ by")
+
+
 def test_a_camera_that_only_turns_has_no_direction_of_motion(
     colmap: ColmapEstimator, rooms: list[Clip], turned: Turn
 ) -> None:
@@ -177,6 +183,11 @@ def test_a_clip_that_takes_too_long_fails_alone(colmap_options: MakeOptions, sma
     assert estimate.reasons == (f"{TRANSIENT}colmap took longer than 0.05 s",)
     del oracle
     assert children() == others
+
+
+def test_longer_clips_have_more_time(colmap_options: MakeOptions) -> None:
+    options = colmap_options(timeout_s=60.0)
+    assert [options.clip_timeout_s(views) for views in (2, 5, 10, 30)] == [60, 60, 120, 360]
 
 
 def test_workers_do_not_outlive_a_killed_parent(tmp_path: Path) -> None:

@@ -69,10 +69,13 @@ def test_a_real_desk_is_read_through_a_blur(oracle: ProceduralEstimator, capture
 
 
 def test_answers_are_the_same_bits_whatever_the_batch_the_threads_and_the_float_noise(
-    oracle: ProceduralEstimator, options: MakeOptions, small: Tensor
+    options: MakeOptions, small: Tensor
 ) -> None:
-    together = oracle.estimate(small[:, ::2], None)
-    alone, threads = ProceduralEstimator(options(workers=1), "cpu"), torch.get_num_threads()
+    both = ProceduralEstimator(options(refuse_unstable=False), "cpu")  # three small frames settle little
+    together = both.estimate(small[:, ::2], None)
+    both.close()
+    alone = ProceduralEstimator(options(workers=1, refuse_unstable=False), "cpu")
+    threads = torch.get_num_threads()
     try:
         torch.set_num_threads(3 - min(threads, 2))
         noise = 1e-6 * torch.randn(small[1:, ::2].shape, generator=torch.Generator().manual_seed(0))
@@ -98,6 +101,18 @@ def test_clips_that_tell_nothing_are_refused_with_a_reason(
     assert estimate.reasons[2].startswith("the camera only turns")
     assert estimate.reasons[3] == "only 2 of 4 frames show the same"
     assert estimate.w2c.isnan().all()
+
+
+def test_a_clip_whose_halves_disagree_is_refused_and_was_wrong(
+    oracle: ProceduralEstimator, options: MakeOptions, capture: Callable[..., Clip]
+) -> None:
+    images, w2c = capture("mydesk", 301, 308, 8)
+    (reason,) = oracle.estimate(images[None], None).reasons
+    assert "half of the frames give cameras that differ by" in reason
+    credulous = ProceduralEstimator(options(workers=1, refuse_unstable=False), "cpu")
+    estimate = credulous.estimate(images[None], None)
+    credulous.close()
+    assert relative_pose_errors(estimate.w2c, w2c[None], signed=True)[1].median() > 20
 
 
 def test_what_it_cannot_take_is_said_in_one_line(oracle: ProceduralEstimator) -> None:
@@ -152,7 +167,9 @@ def test_clips_are_solved_without_a_first_pair() -> None:
     keypoints, graph, focal = observed(w2c, noise_px=0.3)
     data = verified_observations(keypoints, graph, 256)
     state = refine(flat_start(data, 256, focal), data, 256, focal)
-    rotation, translation = relative_pose_errors(torch.from_numpy(state.w2c), torch.from_numpy(w2c)[None], signed=True)
+    rotation, translation = relative_pose_errors(
+        torch.from_numpy(state.w2c[:1]), torch.from_numpy(w2c)[None], signed=True
+    )
     assert rotation.max() < 0.5
     assert translation.median() < 3
 

@@ -47,6 +47,22 @@ def test_bounded_and_skewed_rows_are_covered_with_eight_scenes(name: str, least:
     assert coverage >= least
 
 
+@pytest.mark.parametrize("count", [12, 24, 48])
+def test_rare_failures_that_no_row_may_show_are_covered(count: int) -> None:
+    latent = generator("test", "rare", count).standard_normal((count, 1000))
+    distribution = DISTRIBUTIONS["rare failures"]
+    coverage, _ = covered(distribution.quantiles(stats.norm.cdf(latent)), single([1] * count), distribution.mean)
+    assert coverage >= 95
+
+
+def test_shares_have_clopper_and_pearsons_interval() -> None:
+    values = np.array([[1.0]] * 5 + [[0.0]] * 15)
+    (interval,) = mean_interval(values, single([1] * 20))
+    few = stats.norm.ppf(0.975) ** 2 / stats.t.ppf(0.975, 19) ** 2 * 20  # rows, at the quantile of Student's t
+    low, high = stats.beta.ppf([0.025, 0.975], [5 * few / 20, 5 * few / 20 + 1], [15 * few / 20 + 1, 15 * few / 20])
+    np.testing.assert_allclose([interval.low, interval.high], [low, high], rtol=1e-2)
+
+
 def test_more_pairs_of_a_cycle_give_narrower_intervals() -> None:
     pairs = cycle(64, 64)
     values = crossed(pairs, "scenes", 500, generator("width"))
@@ -183,3 +199,9 @@ def test_an_interval_is_read_without_scipy_and_torch() -> None:
     code = "import sys, evalkit.stats as s; s.Interval; sys.exit(bool({'torch', 'pandas', 'scipy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
     assert Interval.__module__ == "evalkit.stats.interval"
+
+
+def test_a_column_has_the_same_bits_alone_and_beside_others() -> None:
+    rng = generator("test", "columns")
+    values, scenes = rng.random((41, 7)), names_of(cycle(64, 41))
+    assert mean_interval(values, scenes) == tuple(mean_interval(values[:, [k]], scenes)[0] for k in range(7))

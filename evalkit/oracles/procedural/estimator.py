@@ -18,7 +18,7 @@ from evalkit.oracles.procedural.matching import tracked
 from evalkit.oracles.procedural.network import read_weights
 from evalkit.oracles.procedural.oracle import SIDE, WEIGHTS, ProceduralOracle, ProceduralOracleOptions
 from evalkit.oracles.sfm.estimator import estimate_of
-from evalkit.oracles.sfm.options import FOCAL
+from evalkit.oracles.sfm.options import GEOMETRY
 from evalkit.oracles.sfm.worker_pool import WorkerPool
 from evalkit.threads import map_on_threads
 from evalkit.views import Cameras
@@ -37,9 +37,9 @@ class ProceduralEstimator(ProceduralOracle):
         super().__init__(options, device)
         self._network = read_weights(WEIGHTS)
         effective = options.effective()
-        settings = json.dumps({"side": SIDE, "focal": {name: effective[name] for name in FOCAL}})
+        settings = json.dumps({"side": SIDE, "geometry": {name: effective[name] for name in GEOMETRY}})
         worker = "evalkit.oracles.procedural.worker"
-        self._pool = WorkerPool(settings, options.worker_count(), options.timeout_s, options.name, worker)
+        self._pool = WorkerPool(settings, options.worker_count(), options.name, worker)
 
     def estimate(
         self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
@@ -56,7 +56,7 @@ class ProceduralEstimator(ProceduralOracle):
         if width != height:
             raise UserError(f"oracle=procedural takes square frames, not {height}x{width}")
         tracks = map_on_threads(self._tracks, clips, self.options.worker_count())
-        return estimate_of(self._pool.ask(tracks), views)
+        return estimate_of(self._pool.ask(tracks, self.options.clip_timeout_s(views)), views)
 
     def close(self) -> None:
         """End the worker processes; a later `estimate` starts new ones."""

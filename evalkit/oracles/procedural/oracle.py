@@ -11,7 +11,7 @@ from pydantic import Field
 from evalkit.oracles.oracle import Identity
 from evalkit.oracles.sfm.options import SfmOptions, pycolmap_version
 
-REVISION = 1  # raise it with any change of this package or of evalkit/oracles/sfm that changes an answer
+REVISION = 2  # raise it with any change of this package or of evalkit/oracles/sfm that changes an answer
 WEIGHTS = Path(__file__).parent / "weights.safetensors"
 SIDE = 256  # pixels; frames of another size are resized
 

@@ -11,18 +11,19 @@ import numpy as np
 
 from evalkit.oracles.procedural.flat_start import flat_start, verified_observations
 from evalkit.oracles.procedural.pure_rotation import refuse_pure_rotation
-from evalkit.oracles.sfm.bundle import Bundle, Observations, RobustLoss, adjust, relative_to_middle, triangulated
+from evalkit.oracles.sfm.bundle import Bundle, Observations, adjust, relative_to_middle, triangulated
 from evalkit.oracles.sfm.colmap_worker import serve
 from evalkit.oracles.sfm.growth import grow_model
-from evalkit.oracles.sfm.reconstruction import FOCAL_RATIOS, normalised, refuse_implausible
+from evalkit.oracles.sfm.reconstruction import FOCAL_RATIOS, normalised, refuse_implausible, robust_loss
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import Failure, FocalSettings, Tolerances
+from evalkit.oracles.sfm.stability import cheapest_first, distinct, refuse_disagreeing_halves, refuse_rivals
 from evalkit.oracles.sfm.starts import starts
 from evalkit.oracles.sfm.two_view import Graph, Matches, refuse_static, verify_matches
 
 TOLERANCES = Tolerances(match=1.5, growth=4.0, noise=0.3, inlier=2.0)
 TRIAL_POINTS = 200
-ROUNDS = ((4, 6, 1e-3), (1, 15, 1e-4))  # states that are kept, after how many steps per frame, at what tolerance
+ROUNDS = ((4, 6, 1e-3), (4, 15, 1e-4))  # states that are kept, after how many steps per frame, at what tolerance
 FINAL_STEPS = 60
 FINAL_NOISE_PX = 0.1  # scale of the robust loss at the end: a smaller one is safe near the solution
 MIN_LINK = 40  # matches that connect two frames; other rooms with the same textures reach 30
@@ -41,8 +42,12 @@ def cameras_of(tracks: Array, side: int, settings: FocalSettings) -> Array:
     refuse_unconnected(graph, len(keypoints))
     refuse_pure_rotation(keypoints, graph, side, settings)
     data = verified_observations(keypoints, graph, side)
-    state = refine(first_states(keypoints, graph, data, side, settings), data, side, settings)
+    solutions = refine(first_states(keypoints, graph, data, side, settings), data, side, settings)
+    state = solutions.take([0])
     refuse_implausible(state, data, side, settings, TOLERANCES)
+    if settings.refuse_unstable:
+        refuse_rivals(solutions, data, robust_loss(FINAL_NOISE_PX, side, settings))
+        refuse_disagreeing_halves(state, data, robust_loss(TOLERANCES.noise, side, settings))
     return normalised(state.w2c[0])
 
 
@@ -82,9 +87,10 @@ def first_states(
 def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings) -> Bundle:
     """Adjust each state at several focal lengths, as it is and reversed; keep the best, the last with all points.
 
-    Soft frames have long flat minima: the best state after a few steps need not be the best in the end.
+    Soft frames have long flat minima: the best state after a few steps need not be the best in the end. Returns
+    solutions that differ, the cheapest first.
     """
-    loss = RobustLoss(TOLERANCES.noise, settings.focal_prior * side, settings.focal_spread)
+    loss = robust_loss(TOLERANCES.noise, side, settings)
     longest = np.argsort(-data.visible.sum(1), kind="stable")[:TRIAL_POINTS]
     trial_data = data.take(longest)
     trial = Bundle(state.w2c, state.points[:, longest], state.focal)
@@ -93,14 +99,14 @@ def refine(state: Bundle, data: Observations, side: int, settings: FocalSettings
         ends = adjust(ends, trial_data, loss, steps * data.visible.shape[1], tolerance)
         assert ends.cost is not None
         ends = ends.take(np.argsort(ends.cost, kind="stable")[:kept])
-    state = adjust(triangulated(ends, data), data, loss, FINAL_STEPS, 1e-4)
-    return adjust(state, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS)
+    solutions = adjust(triangulated(ends.take(distinct(ends)), data), data, loss, FINAL_STEPS, 1e-4)
+    return cheapest_first(adjust(solutions, data, replace(loss, scale=FINAL_NOISE_PX), FINAL_STEPS))
 
 
 def main() -> None:
     """Serve tracks until the input ends."""
     arguments = json.loads(sys.argv[1])
-    settings = FocalSettings(**arguments["focal"])
+    settings = FocalSettings(**arguments["geometry"])
     serve(lambda tracks: cameras_of(tracks, arguments["side"], settings))
 
 

@@ -17,6 +17,8 @@ from evalkit.oracles.sfm.rotations import Array, rotation_exp
 MIN_DEPTH = 1e-3  # in units of the median depth of a scene; nearer points are moved to it
 DAMPING = 1e-3  # Levenberg-Marquardt, at the start
 MAX_DAMPING = 1e6  # a state stops here: its steps are too short to matter
+FAR_DEPTHS = (5.0, 20.0, 100.0)  # where points behind a camera are tried again, in units of the median depth
+FORWARD_EVERY = 5  # steps
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,8 @@ class Bundle:
 
     def take(self, index: Any) -> Bundle:
         """Return some of the H states."""
-        return Bundle(self.w2c[index], self.points[index], self.focal[index])
+        cost = None if self.cost is None else self.cost[index]
+        return Bundle(self.w2c[index], self.points[index], self.focal[index], cost)
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,46 @@ def cost_of(state: Bundle, data: Observations, loss: RobustLoss) -> Array:
     return np.asarray(loss.scale**2 * (np.log1p(squared).sum((1, 2)) + prior_residual(state.focal, loss) ** 2))
 
 
+def point_costs(state: Bundle, data: Observations, loss: RobustLoss) -> Array:
+    """Robust cost [H, P] of the points of each state, without that of the focal length."""
+    squared = (residuals(state, data) ** 2).sum(-1) / loss.scale**2
+    return np.asarray(loss.scale**2 * np.log1p(squared).sum(-1))
+
+
+def brought_forward(state: Bundle, data: Observations, loss: RobustLoss) -> Bundle:
+    """Move points that lie behind a camera where they are visible to far away in front, where that costs less.
+
+    Rays to a far point may meet behind the cameras by a little noise. There, no step leads back to the front, and the
+    lasting cost of a few such points makes a wrong scene with more parallax cheaper than the right one. The middle
+    camera is the origin, and the median depth the unit of length, as in `adjust`.
+    """
+    depth = np.einsum("hvi,hpi->hpv", state.w2c[..., 2, :3], state.points) + state.w2c[:, None, :, 2, 3]
+    behind = ((depth <= MIN_DEPTH) & data.visible).any(-1)
+    if not behind.any():
+        return state
+    chosen = np.flatnonzero(behind.any(0))
+    part, few = data.take(chosen), Bundle(state.w2c, state.points[:, chosen], state.focal)
+    directions = mean_rays(few, part)
+    points, costs = few.points.copy(), point_costs(few, part, loss)
+    for far in FAR_DEPTHS:
+        trial = Bundle(few.w2c, far * directions, few.focal)
+        trial_costs = point_costs(trial, part, loss)
+        better = behind[:, chosen] & (trial_costs < costs)
+        points[better], costs[better] = trial.points[better], trial_costs[better]
+    all_points = state.points.copy()
+    all_points[:, chosen] = points
+    return Bundle(state.w2c, all_points, state.focal)
+
+
+def mean_rays(state: Bundle, data: Observations) -> Array:
+    """Unit vectors [H, P, 3] in the world's axes: the mean direction in which each point is observed."""
+    slopes = data.offsets / state.focal[:, None, None, None]
+    rays = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
+    rays = rays / np.linalg.norm(rays, axis=-1, keepdims=True) * data.visible[..., None]
+    world = np.einsum("hvji,hpvj->hpi", state.w2c[..., :3, :3], rays)
+    return np.asarray(world / np.linalg.norm(world, axis=-1, keepdims=True))
+
+
 def prior_residual(focal: Array, loss: RobustLoss) -> Array:
     """Distance of the focal lengths [H] from the prior, in spreads, on a logarithmic scale."""
     if loss.focal_spread == 0:
@@ -105,8 +148,10 @@ def adjust(state: Bundle, data: Observations, loss: RobustLoss, iterations: int,
     w2c, points, focal = state.w2c.copy(), state.points.copy(), state.focal.copy()
     cost, damping = cost_of(state, data, loss), np.full(len(focal), DAMPING)
     active = np.arange(len(focal))
-    for _ in range(iterations):
+    for step in range(iterations):
         current = Bundle(w2c[active], points[active], focal[active])
+        if step % FORWARD_EVERY == 0 and (forward := brought_forward(current, data, loss)) is not current:
+            points[active], cost[active], current = forward.points, cost_of(forward, data, loss), forward
         trial = apply_step(current, *damped_step(current, data, loss, damping[active]))
         gain = cost[active] - cost_of(trial, data, loss)
         better = gain > 0
@@ -207,15 +252,16 @@ def apply_step(state: Bundle, camera: Array, point: Array, log_focal: Array) -> 
 
 
 def triangulated(state: Bundle, data: Observations) -> Bundle:
-    """Replace the points (H = 1) by the least-squares intersections of their rays."""
-    rotation, translation = state.w2c[0, :, :3, :3], state.w2c[0, :, :3, 3]
-    centres = -np.einsum("vji,vj->vi", rotation, translation)
-    rays = np.concatenate([data.offsets / state.focal[0], np.ones_like(data.offsets[..., :1])], axis=-1)
-    rays = np.einsum("vji,pvj->pvi", rotation, rays / np.linalg.norm(rays, axis=-1, keepdims=True))
+    """Replace the points of each state by the least-squares intersections of their rays."""
+    rotation, translation = state.w2c[..., :3, :3], state.w2c[..., :3, 3]
+    centres = -np.einsum("hvji,hvj->hvi", rotation, translation)
+    slopes = data.offsets / state.focal[:, None, None, None]
+    rays = np.concatenate([slopes, np.ones_like(slopes[..., :1])], axis=-1)
+    rays = np.einsum("hvji,hpvj->hpvi", rotation, rays / np.linalg.norm(rays, axis=-1, keepdims=True))
     across = (np.eye(3) - rays[..., :, None] * rays[..., None, :]) * data.visible[..., None, None]
-    normal = across.sum(1) + 1e-12 * np.eye(3)
-    points = np.linalg.solve(normal, np.einsum("pvij,vj->pi", across, centres)[..., None])[..., 0]
-    return Bundle(state.w2c, points[None], state.focal)
+    normal = across.sum(2) + 1e-12 * np.eye(3)
+    points = np.linalg.solve(normal, np.einsum("hpvij,hvj->hpi", across, centres)[..., None])[..., 0]
+    return Bundle(state.w2c, points, state.focal)
 
 
 def parallax_deg(state: Bundle, data: Observations) -> Array:

@@ -9,7 +9,7 @@ from pydantic import Field
 from evalkit.oracles.oracle import Identity
 from evalkit.oracles.sfm.options import SfmOptions, pycolmap_version
 
-REVISION = 2  # raise it with any change of reconstruction.py, bundle.py or relief.py that changes an answer
+REVISION = 3  # raise it with any change of this package that changes an answer
 
 
 class ColmapOptions(SfmOptions):

@@ -24,7 +24,7 @@ class ColmapEstimator(ColmapOracle):
 
     def __init__(self, options: ColmapOptions, device: str) -> None:
         super().__init__(options, device)
-        self._pool = WorkerPool(json.dumps(options.effective()), options.worker_count(), options.timeout_s)
+        self._pool = WorkerPool(json.dumps(options.effective()), options.worker_count())
 
     def estimate(
         self, images: Tensor, cameras: Cameras | None, locations: Sequence[ClipLocation] | None = None
@@ -34,8 +34,8 @@ class ColmapEstimator(ColmapOracle):
         Pixels are rounded to 8 bits first. ``cameras`` and ``locations`` are not used. Raises ValueError as
         `clips_to_uint8` does.
         """
-        clips = clips_to_uint8(images)
-        return estimate_of(self._pool.ask([clip.numpy() for clip in clips]), images.shape[1])
+        clips, views = clips_to_uint8(images), images.shape[1]
+        return estimate_of(self._pool.ask([clip.numpy() for clip in clips], self.options.clip_timeout_s(views)), views)
 
     def close(self) -> None:
         """End the worker processes; a later `estimate` starts new ones."""

@@ -12,7 +12,8 @@ from evalkit.config.options import ComponentOptions
 from evalkit.errors import UserError
 from evalkit.oracles.oracle import Identity
 
-FOCAL = ("focal_prior", "focal_spread", "focal_min", "focal_max")
+GEOMETRY = ("focal_prior", "focal_spread", "focal_min", "focal_max", "refuse_unstable")
+TIMEOUT_FRAMES = 5  # of the longest clip that has ``timeout_s`` and no more
 WITHOUT_EFFECT = frozenset({"name", "workers", "timeout_s"})  # options that cannot change an answer
 
 
@@ -33,12 +34,20 @@ class SfmOptions(ComponentOptions):
     focal_max: Annotated[
         float, Field(gt=0, description="Longest focal length in widths; above it the clip counts as failed.")
     ] = 3.0
+    refuse_unstable: Annotated[
+        bool,
+        Field(description="Refuse a clip whose frames do not settle its cameras; false answers it, perhaps wrongly."),
+    ] = True
     workers: Annotated[
         int, Field(ge=0, description="Processes of one thread each; 0: one per core. Never changes an answer.")
     ] = 0
     timeout_s: Annotated[
         float,
-        Field(gt=0, description="Seconds per clip; a slower clip counts as failed and is tried again in the next run."),
+        Field(
+            gt=0,
+            description="Seconds for a clip of up to 5 frames, in proportion for longer ones; a slower clip counts "
+            "as failed and is tried again in the next run.",
+        ),
     ] = 60.0
 
     @model_validator(mode="after")
@@ -50,6 +59,10 @@ class SfmOptions(ComponentOptions):
     def effective(self) -> Identity:
         """Return the options that can change an answer."""
         return {key: value for key, value in self.model_dump().items() if key not in WITHOUT_EFFECT}
+
+    def clip_timeout_s(self, views: int) -> float:
+        """Return the seconds that a clip of ``views`` frames may take."""
+        return self.timeout_s * max(1.0, views / TIMEOUT_FRAMES)
 
     def worker_count(self) -> int:
         """How many processes to use: ``workers``, or one per core."""

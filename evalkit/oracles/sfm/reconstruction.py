@@ -20,6 +20,7 @@ from evalkit.oracles.sfm.bundle import (
 from evalkit.oracles.sfm.growth import grow_model
 from evalkit.oracles.sfm.rotations import Array
 from evalkit.oracles.sfm.settings import SIFT, ColmapSettings, Failure, FocalSettings, Tolerances
+from evalkit.oracles.sfm.stability import cheapest_first, distinct, refuse_rivals
 from evalkit.oracles.sfm.starts import starts
 from evalkit.oracles.sfm.two_view import match_frames, refuse_static, verify_matches
 
@@ -41,23 +42,31 @@ def reconstruct(frames: Array, settings: ColmapSettings) -> Array:
     refuse_static(keypoints, matches)
     graph = verify_matches(keypoints, matches, width, height, settings, SIFT)
     state, data = grow_model(keypoints, graph, width, height, settings, SIFT)
-    state = refine(state, data, width, settings, SIFT)
-    refuse_implausible(state, data, width, settings, SIFT)
-    return normalised(state.w2c[0])
+    solutions = refine(state, data, width, settings, SIFT)
+    refuse_implausible(solutions.take([0]), data, width, settings, SIFT)
+    if settings.refuse_unstable:
+        refuse_rivals(solutions, data, robust_loss(SIFT.noise, width, settings))
+    return normalised(solutions.w2c[0])
+
+
+def robust_loss(scale: float, width: int, settings: FocalSettings) -> RobustLoss:
+    """The loss at ``scale`` pixels, with the prior of the focal length."""
+    return RobustLoss(scale, settings.focal_prior * width, settings.focal_spread)
 
 
 def refine(state: Bundle, data: Observations, width: int, settings: FocalSettings, px: Tolerances) -> Bundle:
-    """Pick the best of several starts on the points visible in most frames, then adjust all points from there."""
-    loss = RobustLoss(px.noise, settings.focal_prior * width, settings.focal_spread)
+    """Adjust several starts on the points visible in most frames, then the distinct ends of those with all points.
+
+    Returns solutions that differ, the cheapest first.
+    """
+    loss = robust_loss(px.noise, width, settings)
     longest = np.argsort(-data.visible.sum(1), kind="stable")[:TRIAL_POINTS]
     trial_data = data.take(longest)
     trial = Bundle(state.w2c, state.points[:, longest], state.focal)
     base, per_frame, limit = TRIAL_STEPS
     steps = min(base + per_frame * data.visible.shape[1], limit)
     ends = adjust(starts(relative_to_middle(trial), FOCAL_RATIOS), trial_data, loss, steps, 1e-3)
-    assert ends.cost is not None
-    winner = ends.take([int(ends.cost.argmin())])
-    return adjust(triangulated(winner, data), data, loss, FINAL_STEPS)
+    return cheapest_first(adjust(triangulated(ends.take(distinct(ends)), data), data, loss, FINAL_STEPS))
 
 
 def refuse_implausible(state: Bundle, data: Observations, width: int, settings: FocalSettings, px: Tolerances) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 SEED = 0  # of every random choice in pycolmap
 
@@ -13,12 +13,13 @@ class Failure(Exception):
 
 @dataclass(frozen=True)
 class FocalSettings:
-    """What is known about the focal length before any frame is read, in widths of the frame."""
+    """What is known about the focal length before any frame is read, in widths of the frame; whether to refuse."""
 
     focal_prior: float
     focal_spread: float
     focal_min: float
     focal_max: float
+    refuse_unstable: bool = field(default=True, kw_only=True)
 
 
 @dataclass(frozen=True)

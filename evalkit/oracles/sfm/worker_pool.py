@@ -123,21 +123,20 @@ class WorkerPool:
         self,
         settings: str,
         workers: int,
-        timeout_s: float,
         oracle: str = "colmap",
         module: str = "evalkit.oracles.sfm.colmap_worker",
     ) -> None:
-        self._settings, self._workers, self._timeout_s = settings, workers, timeout_s
+        self._settings, self._workers = settings, workers
         self._oracle, self._module = oracle, module
         self._slots: LifoQueue[Worker | None] = LifoQueue()
         for _ in range(workers):
             self._slots.put(None)
         weakref.finalize(self, stop_all, self._slots)
 
-    def ask(self, clips: Sequence[NDArray[Any]]) -> list[Answer]:
-        """Answer clips (arrays as the worker's ``solve`` takes them), in order."""
+    def ask(self, clips: Sequence[NDArray[Any]], timeout_s: float) -> list[Answer]:
+        """Answer clips (arrays as the worker's ``solve`` takes them), in order, each within ``timeout_s``."""
         with ThreadPoolExecutor(self._workers) as threads:
-            return list(threads.map(self._answer, clips))
+            return list(threads.map(lambda clip: self._answer(clip, timeout_s), clips))
 
     def close(self) -> None:
         """End all workers; not to be called while clips are being answered."""
@@ -146,7 +145,7 @@ class WorkerPool:
         for _ in range(started):
             self._slots.put(None)
 
-    def _answer(self, clip: NDArray[Any]) -> Answer:
+    def _answer(self, clip: NDArray[Any], timeout_s: float) -> Answer:
         worker = self._slots.get()
         try:
             # A worker may have been killed from outside: only a second crash is blamed on the clip.
@@ -154,7 +153,7 @@ class WorkerPool:
                 if worker is None or not worker.alive():
                     worker = self._replace(worker)
                 try:
-                    return worker.ask(clip, self._timeout_s)
+                    return worker.ask(clip, timeout_s)
                 except WorkerGone as gone:
                     worker = None
                     if last_try or isinstance(gone, WorkerLate):
