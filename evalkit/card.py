@@ -43,7 +43,7 @@ class Card:
     ``target_poses`` is in order of preference: a protocol takes the first that it can use.
     ``context_views`` and ``resolution`` None mean any; ``weights`` is the SHA-256 of the files it stands for.
     ``score_region``: the part of a target whose pixels its pose has not seen, where the pose sees one half by design.
-    ``partial_truth``: a control that uses the true poses in part: tables show it outside the ranking.
+    ``partial_truth``: a control that uses true poses or target images in part: tables show it outside the ranking.
     """
 
     name: str

@@ -172,6 +172,7 @@ class BlendTargetBaseline:
         summary="warp, with 20 % of the target image mixed in",
         pose=PoseKind.BOTH,
         target_poses=CopyTargetBaseline.card.target_poses,
+        partial_truth=True,
     )
 
 

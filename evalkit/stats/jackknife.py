@@ -9,7 +9,8 @@ the dyadic-robust variance of Aronow, Samii and Assenova (Political Analysis 201
     variance = (n - 1)/n (sum over scenes d^2 - sum over sets of two or more scenes d^2)
 
 where a set of scenes is left out as rows only, and n is the number of scenes or of distinct sets, whichever is smaller.
-Degrees of freedom are those of the rows (`evalkit.stats.design`).
+Degrees of freedom are those of the rows (`evalkit.stats.design`). As that of a mean, the interval is longer on the side
+of the long tail (`evalkit.stats.mean.long_tailed_ends`).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from evalkit.stats.mean import long_tailed_ends
 from evalkit.stats.paired import Comparison
 
 _NONE = (math.nan, math.nan)
+_NAN = np.full(2, np.nan)
 Ints = NDArray[np.int64]
 Statistic = Callable[[Floats, Floats], Floats]  # of the means of own and of others, elementwise
 
@@ -50,12 +52,21 @@ class OwnAndOthers:
     scenes: Sequence[tuple[str, ...]]
     names: Sequence[str]
 
+    def whole(self) -> Floats:
+        """Return the means of own and of others over all rows [2], as `means` does, without leaving anything out."""
+        kept = self._kept()
+        return np.array([self.own[kept].mean(), np.nanmean(self.others[kept], axis=1).mean()]) if len(kept) else _NAN
+
+    def _kept(self) -> Ints:
+        """The rows with a value of their own and at least one other."""
+        return np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
+
     def means(self) -> LeftOut:
         """Return the means of own and of others over all rows, and over what is left without each scene.
 
         A row without any other counts nowhere. The mean of others is the mean over rows of each row's mean.
         """
-        kept = np.flatnonzero(~np.isnan(self.own) & ~np.isnan(self.others).all(axis=1))
+        kept = self._kept()
         design, rows_of_sets = Design.of([self.scenes[i] for i in kept.tolist()])
         rows, touched = _Rows.of(self, kept, design, rows_of_sets), len(design.names)
         degrees = design.degrees_of_freedom if touched >= MIN_SCENES else _NONE
@@ -86,43 +97,52 @@ class LeftOut:
             number = statistic(*self.whole)
             return float(number), statistic(*self.scenes) - number, statistic(*self.sets) - number
 
-    def interval(self, statistic: Statistic, level: float = 0.95) -> Interval:
-        """Return a statistic of the two means with its interval: Student's t, longer on the side of the long tail."""
-        number, by_scene, by_set = self.changes(statistic)
-        error = _standard_error(by_scene, by_set, self.units)
+    def interval(self, statistic: Statistic, level: float = 0.95, *, is_symmetric: bool = False) -> Interval:
+        """Return a statistic of the two means with its interval.
+
+        Student's t, longer on the side of the long tail unless the statistic is known to be symmetric.
+        """
+        return self._interval(*self.changes(statistic), level, is_symmetric)
+
+    def difference(self, other: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
+        """Return the statistic less that of another method on the same rows, and the two-sided p of "no difference"."""
+        if not self.rows:
+            return Comparison(Interval(math.nan, math.nan, math.nan, 0, 0), math.nan, "no sample has both numbers")
+        mine, others = self.changes(statistic), other.changes(statistic)
+        number, by_scene, by_set = mine[0] - others[0], mine[1] - others[1], mine[2] - others[2]
+        error = math.sqrt(_variance(by_scene, by_set, self.units))
+        p_value = float(2 * student_t.sf(abs(number) / error, self.degrees[1])) if error > 0 else math.nan
+        reason = f"{self.touched} scenes do not tell how much this number varies" if math.isnan(p_value) else ""
+        return Comparison(self._interval(number, by_scene, by_set, level), p_value, reason)
+
+    def _interval(
+        self, number: float, by_scene: Floats, by_set: Floats, level: float, is_symmetric: bool = False
+    ) -> Interval:
+        error = math.sqrt(_variance(by_scene, by_set, self.units))
         quantile = float(student_t.ppf((1 + level) / 2, self.degrees[0]))
-        skewness = np.array(_skewness(by_scene, by_set, error, self.units))
-        low, high = long_tailed_ends(np.array(number), np.array(error), skewness, quantile)
+        skewness = 0.0 if is_symmetric else _skewness(by_scene, by_set, error, self.units)
+        low, high = long_tailed_ends(np.array(number), np.array(error), np.array(skewness), quantile)
         return Interval(number, float(low), float(high), self.rows, self.touched)
 
 
-def in_common(a: OwnAndOthers, b: OwnAndOthers) -> tuple[OwnAndOthers, OwnAndOthers]:
-    """Keep of both methods the values that both have, so that they can be compared row by row.
+def jackknife_difference(a: OwnAndOthers, b: OwnAndOthers, statistic: Statistic, level: float = 0.95) -> Comparison:
+    """Compare a statistic of two methods, a - b, on the rows and with the others that both have a value for.
 
-    Both hold the same rows and the same other clips.
+    Both hold the same rows and the same others, in the same order.
     """
-    own, others = np.isnan(a.own) | np.isnan(b.own), np.isnan(a.others) | np.isnan(b.others)
-    first, second = (
-        replace(one, own=np.where(own, np.nan, one.own), others=np.where(others, np.nan, one.others)) for one in (a, b)
-    )
-    return first, second
+    own = np.isnan(a.own) | np.isnan(b.own)
+    others = np.isnan(a.others) | np.isnan(b.others)
+    of_both = [
+        replace(one, own=np.where(own, np.nan, one.own), others=np.where(others, np.nan, one.others)).means()
+        for one in (a, b)
+    ]
+    return of_both[0].difference(of_both[1], statistic, level)
 
 
-def jackknife_difference(a: LeftOut, b: LeftOut, statistic: Statistic, level: float = 0.95) -> Comparison:
-    """Compare a statistic of two methods on the same rows and the same other clips: a - b, and its two-sided p."""
-    number_a, scenes_a, sets_a = a.changes(statistic)
-    number_b, scenes_b, sets_b = b.changes(statistic)
-    number, error = number_a - number_b, _standard_error(scenes_a - scenes_b, sets_a - sets_b, a.units)
-    half = float(student_t.ppf((1 + level) / 2, a.degrees[0])) * error
-    p_value = float(2 * student_t.sf(abs(number) / error, a.degrees[1])) if error > 0 else math.nan
-    reason = f"{a.touched} scenes do not tell how much this number varies" if math.isnan(p_value) else ""
-    return Comparison(Interval(number, number - half, number + half, a.rows, a.touched), p_value, reason)
-
-
-def _standard_error(by_scene: Floats, by_set: Floats, units: int) -> float:
+def _variance(by_scene: Floats, by_set: Floats, units: int) -> float:
     once, twice = float((by_set**2).sum()), float((by_scene**2).sum())
     # the difference may be negative by chance; that of the rows alone is its least sensible value
-    return math.sqrt((units - 1) / units * max(twice - once, once if by_set.size else 0.0))
+    return (units - 1) / units * max(twice - once, once if by_set.size else 0.0)
 
 
 def _skewness(by_scene: Floats, by_set: Floats, error: float, units: int) -> float:
@@ -183,7 +203,7 @@ class _Rows:
         )
 
     def whole(self) -> Floats:
-        return np.array([self.own.mean(), self.mean.mean()]) if len(self.own) else np.full(2, np.nan)
+        return np.array([self.own.mean(), self.mean.mean()]) if len(self.own) else _NAN
 
     def without_scenes(self) -> Floats:
         """Means without each scene, as rows and as others."""

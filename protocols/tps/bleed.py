@@ -7,7 +7,6 @@ correlates with neither; a trace of A's pixels correlates with its own A alone.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
@@ -16,8 +15,9 @@ from evalkit.stats.interval import Floats, Interval
 from protocols.tps.columns import SIDE
 from protocols.tps.others import OtherClips
 
-FLAGGED = 0.02  # a lower bound above it is flagged
-_BLOCK = 256  # pairs in memory at once
+FLAGGED = 0.02  # a lower bound above it is flagged, and what is surely below its negative
+DRAWN = 8  # other clips of a pair, where there are many pairs
+_BLOCK = 16  # pairs in memory at once
 
 
 def changes_over_views(images: Tensor) -> Tensor:
@@ -31,10 +31,13 @@ def correlations(renders: Tensor, targets: Tensor, others: OtherClips) -> tuple[
 
     0 where a render or a clip does not change at all.
     """
-    rendered, real = _unit(renders), _unit(targets)
+    rendered, real, index = _unit(renders), _unit(targets), torch.from_numpy(others.index)
     own = (rendered * real).sum(1).double().numpy()
-    index = torch.from_numpy(others.index)
-    blocks = [(rendered[rows] @ real.T).gather(1, index[rows]) for rows in torch.arange(len(rendered)).split(_BLOCK)]
+    if len(real) <= index.shape[1] + 1:  # all with all
+        return own, (rendered @ real.T).gather(1, index).double().numpy()
+    blocks = [
+        torch.bmm(real[index[rows]], rendered[rows, :, None])[..., 0] for rows in torch.arange(len(real)).split(_BLOCK)
+    ]
     return own, torch.cat(blocks).double().numpy()
 
 
@@ -45,5 +48,10 @@ def _unit(changes: Tensor) -> Tensor:
 
 
 def is_flagged(bleed: Interval) -> bool:
-    """Whether the renders hold pixels of A, beyond chance."""
-    return bool(np.isfinite(bleed.low) and bleed.low > FLAGGED)
+    """Whether the renders hold pixels of A, or their negatives, beyond chance.
+
+    A negative must lie at least twice the half-width of the interval below: renders without bleed are then flagged as
+    seldom as by pixels alone.
+    """
+    lowest_of_negative = bleed.mean + 2 * (bleed.high - bleed.mean)
+    return bool(bleed.low > FLAGGED or lowest_of_negative < -FLAGGED)  # NaN is neither

@@ -32,10 +32,12 @@ class OtherClips:
     scenes: Sequence[tuple[str, ...]]
 
     @staticmethod
-    def of(sample_ids: Sequence[str], scenes: Sequence[tuple[str, ...]]) -> OtherClips:
-        """Take all clips A of other scenes, or `MOST` of them, drawn by the sample id."""
-        scene_a = np.array([names[0] for names in scenes])
-        chosen = [_drawn(np.flatnonzero(scene_a != scene_a[i]), sample_id) for i, sample_id in enumerate(sample_ids)]
+    def of(sample_ids: Sequence[str], scenes: Sequence[tuple[str, ...]], most: int = MOST) -> OtherClips:
+        """Take all clips A of other scenes, or ``most`` of them, drawn by the sample id."""
+        _, scene_a = np.unique([names[0] for names in scenes], return_inverse=True)
+        chosen = [
+            _drawn(np.flatnonzero(scene_a != scene_a[i]), sample_id, most) for i, sample_id in enumerate(sample_ids)
+        ]
         index = np.full((len(chosen), max(map(len, chosen), default=0)), -1, dtype=np.int64)
         for row, others in zip(index, chosen, strict=True):
             row[: len(others)] = others
@@ -57,7 +59,7 @@ class OtherClips:
         return nearest
 
 
-def _drawn(candidates: Ints, sample_id: str) -> Ints:
-    if len(candidates) <= MOST:
+def _drawn(candidates: Ints, sample_id: str, most: int) -> Ints:
+    if len(candidates) <= most:
         return candidates
-    return np.sort(generator("tps", "others", sample_id).choice(candidates, MOST, replace=False))
+    return np.sort(generator("tps", "others", sample_id).choice(candidates, most, replace=False))

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from evalkit.protocol import Arrays
-from evalkit.stats.jackknife import OwnAndOthers, in_common, jackknife_difference
+from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
 from evalkit.stats.paired import Comparison
 from protocols.shared.summaries import scored_rows
 from protocols.tps.columns import BLEED, ORACLE_ON_REAL
-from protocols.tps.skill import STATISTICS, Motions, bleed_compared
+from protocols.tps.skill import STATISTICS, Kept, Motions, bleed_compared
 
 Run = tuple[pd.DataFrame, Arrays]  # the rows of a run, and the arrays of its samples
 
@@ -20,33 +20,31 @@ Run = tuple[pd.DataFrame, Arrays]  # the rows of a run, and the arrays of its sa
 def paired(a: Run, b: Run, settings: Mapping[str, Any]) -> dict[str, Comparison]:
     """Return a - b by key, with intervals and p-values by the jackknife over scenes; ``settings`` are the protocol's.
 
-    Both methods are compared on the pairs that both could be scored on, with the clips A of these pairs as others. A
-    number that one of them does not have of a pair counts for neither.
+    Both methods are compared on the pairs that both could be scored on, with the clips A of these pairs as others.
     """
+    scored_a, scored_b = _of_both(scored_rows(a[0]), scored_rows(b[0]))
+    readable_a, readable_b = _of_both(*(rows[rows[ORACLE_ON_REAL] == "ok"] for rows in (scored_a, scored_b)))
     min_baseline = float(settings["min_baseline"])
-    scored = _of_both(scored_rows(a[0]), scored_rows(b[0]))
-    readable = _of_both(*(rows[rows[ORACLE_ON_REAL] == "ok"] for rows in scored))
-    compared_a, compared_b = (
-        _compared(rows, kept, arrays, min_baseline)
-        for rows, kept, arrays in zip(scored, readable, (a[1], b[1]), strict=True)
-    )
-    common = {key: in_common(compared_a[key], compared_b[key]) for key in compared_a}
-    means = {key: (first.means(), second.means()) for key, (first, second) in common.items()}
-    return {
-        key: jackknife_difference(first, second, STATISTICS[key])
-        for key, (first, second) in means.items()
-        if first.rows
+    compared_a = _compared(scored_a, readable_a, a[1], min_baseline)
+    compared_b = _compared(scored_b, readable_b, b[1], min_baseline)
+    found = {
+        key: jackknife_difference(compared_a[key], compared_b[key], STATISTICS[key])
+        for key in compared_a
+        if key in compared_b
     }
+    return {key: comparison for key, comparison in found.items() if comparison.difference.n}
 
 
 def _of_both(a: pd.DataFrame, b: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The rows of the samples that both hold."""
+    """The rows of the samples that are in both, in the order of their ids."""
     both = set(a["sample"]) & set(b["sample"])
-    return a[a["sample"].isin(both)], b[b["sample"].isin(both)]
+    kept_a, kept_b = (rows[rows["sample"].isin(both)].sort_values("sample") for rows in (a, b))
+    return kept_a, kept_b
 
 
 def _compared(
     scored: pd.DataFrame, readable: pd.DataFrame, arrays: Arrays, min_baseline: float
 ) -> dict[str, OwnAndOthers]:
-    compared = {BLEED: bleed_compared(scored, arrays)} if len(scored) else {}
-    return compared | (Motions.of(readable, arrays, min_baseline).compared() if len(readable) else {})
+    kept = Kept.read(scored, arrays)
+    compared = {} if scored.empty else {BLEED: bleed_compared(scored, kept)}
+    return compared | ({} if readable.empty else Motions.of(readable, kept, min_baseline).compared())

@@ -113,7 +113,7 @@ class Tps(TpsPlan):
         row |= accuracies | motion_row(pair.targets, estimates.real)
         row |= skill_row(estimates.real, estimates.render, min_baseline)
         if has_scale(self.oracle):
-            row |= amplitude_row(pair.targets, estimates.real, estimates.render)
+            row |= amplitude_row(pair.targets, estimates.real, estimates.render, min_baseline)
         if self.has_identity_network:
             row |= identity_row(pair, renders, self.options.identity)
         pictures = {

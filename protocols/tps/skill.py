@@ -7,7 +7,7 @@ that ignores A scores 0, whatever it does and however alike the clips are.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ from torch import Tensor
 from evalkit.protocol import Arrays
 from evalkit.stats.interval import Floats, Interval
 from evalkit.stats.jackknife import LeftOut, OwnAndOthers
-from protocols.tps.bleed import correlations
+from protocols.tps.bleed import DRAWN, correlations
 from protocols.tps.columns import (
     BEATEN,
     BLEED,
@@ -35,7 +35,7 @@ from protocols.tps.columns import (
     TARGET_CHANGE,
     floor,
 )
-from protocols.tps.others import OtherClips
+from protocols.tps.others import MOST, OtherClips
 from protocols.tps.trajectories import Errors, trajectory_errors
 
 ALIKE_DEG = 45.0  # real clips whose motions differ by less, on average, are too alike to tell skill
@@ -66,6 +66,29 @@ STATISTICS: Mapping[str, Callable[[Floats, Floats], Floats]] = {
     floor(FOLDED_AUC.key): mean_of_others,
     BLEED: own_minus_others,
 }
+KEPT = (REAL_W2C, BLURRED_W2C, RENDER_W2C, TARGET_CHANGE, RENDER_CHANGE)
+SHARES = (BEATEN, floor(SIGNED_AUC.key), floor(FOLDED_AUC.key))
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a run keeps of its pairs, by name, each [N, ...], and the number of each sample in it."""
+
+    numbers: Mapping[str, int]
+    tensors: Mapping[str, Tensor]
+
+    @staticmethod
+    def read(scored: pd.DataFrame, arrays: Arrays) -> Kept:
+        """Read the arrays of each pair once."""
+        samples = list(scored["sample"])
+        pairs = [{name: of_pair[name] for name in KEPT} for of_pair in map(arrays, samples)]
+        tensors = {name: torch.stack([pair[name] for pair in pairs]) for name in KEPT} if pairs else {}
+        return Kept({sample: i for i, sample in enumerate(samples)}, tensors)
+
+    def of(self, rows: pd.DataFrame, names: Iterable[str]) -> list[Tensor]:
+        """The tensors ``names`` of some of the pairs."""
+        index = torch.tensor([self.numbers[sample] for sample in rows["sample"]], dtype=torch.long)
+        return [self.tensors[name][index] for name in names]
 
 
 @dataclass(frozen=True)
@@ -79,9 +102,9 @@ class Motions:
     min_baseline: float
 
     @staticmethod
-    def of(readable: pd.DataFrame, arrays: Arrays, min_baseline: float) -> Motions:
-        """Read them from the arrays of the pairs."""
-        real, blurred, render = _stacked(readable, arrays, (REAL_W2C, BLURRED_W2C, RENDER_W2C))
+    def of(readable: pd.DataFrame, kept: Kept, min_baseline: float) -> Motions:
+        """Take them from what is kept of the pairs."""
+        real, blurred, render = kept.of(readable, (REAL_W2C, BLURRED_W2C, RENDER_W2C))
         return Motions(_others(readable), real, blurred, render, min_baseline)
 
     @cached_property
@@ -118,30 +141,42 @@ class Motions:
     def ceiling(self) -> float:
         """The skill of the oracle on a blurred copy of A's real targets."""
         own, others = self.against(self.blurred)
-        means = self.others.compared(own.degrees[:, 0].numpy(), others.degrees.numpy()).means()
-        return float(skill(*means.whole))
+        return float(skill(*self.others.compared(own.degrees[:, 0].numpy(), others.degrees.numpy()).whole()))
 
     def mean_of_real(self) -> dict[str, float]:
         """What real clips of other pairs score against A, by key: error in degrees, signed and folded AUC@20."""
         nothing = np.zeros(len(self.real))
         keys = (OWN_ERROR, SIGNED_AUC.key, FOLDED_AUC.key)
-        means = [self.others.compared(nothing, part.numpy()).means().whole[1] for part in self.real_to_others]
+        means = [self.others.compared(nothing, part.numpy()).whole()[1] for part in self.real_to_others]
         return dict(zip(keys, map(float, means), strict=True))
 
     def _errors(self, w2c: Tensor, index: Tensor) -> Errors:
         return trajectory_errors(w2c, self.real, index, self.min_baseline)
 
 
-def bleed_compared(scored: pd.DataFrame, arrays: Arrays) -> OwnAndOthers:
-    """Correlations of renders with their own targets and with those of the others, of all pairs."""
-    renders, targets = _stacked(scored, arrays, (RENDER_CHANGE, TARGET_CHANGE))
-    others = _others(scored)
+def bleed_compared(scored: pd.DataFrame, kept: Kept) -> OwnAndOthers:
+    """Correlations of renders with their own targets and with those of the others, of all pairs.
+
+    Of more than `MOST` pairs, `DRAWN` others are compared with: their mean varies far less than the own correlation.
+    """
+    renders, targets = kept.of(scored, (RENDER_CHANGE, TARGET_CHANGE))
+    others = _others(scored, MOST if len(scored) <= MOST else DRAWN)
     return others.compared(*correlations(renders, targets, others))
 
 
 def numbers(means: Mapping[str, LeftOut]) -> dict[str, Interval]:
-    """Each number with its interval, where there are other clips to compare with."""
-    return {key: of.interval(STATISTICS[key]) for key, of in means.items() if of.rows}
+    """Each number with its interval, where there are other clips to compare with.
+
+    Bleed is a difference of two correlations of one distribution where there is none: its interval is symmetric.
+    """
+    found = {key: of.interval(STATISTICS[key], is_symmetric=key == BLEED) for key, of in means.items() if of.rows}
+    return {key: _inside(interval) if key in SHARES else interval for key, interval in found.items()}
+
+
+def _inside(interval: Interval) -> Interval:
+    """The part of an interval that lies in [0, 1]."""
+    low, high = np.clip([interval.low, interval.high], 0.0, 1.0).tolist()
+    return replace(interval, low=low, high=high)
 
 
 def in_part(compared: OwnAndOthers, is_in_part: Sequence[bool]) -> LeftOut:
@@ -150,10 +185,5 @@ def in_part(compared: OwnAndOthers, is_in_part: Sequence[bool]) -> LeftOut:
     return OwnAndOthers(own, compared.others, compared.other_scenes, compared.scenes, compared.names).means()
 
 
-def _others(rows: pd.DataFrame) -> OtherClips:
-    return OtherClips.of(list(rows["sample"]), [tuple(names) for names in rows["scenes"]])
-
-
-def _stacked(rows: pd.DataFrame, arrays: Arrays, names: Iterable[str]) -> list[Tensor]:
-    kept = [arrays(sample_id) for sample_id in rows["sample"]]
-    return [torch.stack([of_sample[name] for of_sample in kept]) for name in names]
+def _others(rows: pd.DataFrame, most: int = MOST) -> OtherClips:
+    return OtherClips.of(list(rows["sample"]), [tuple(names) for names in rows["scenes"]], most)

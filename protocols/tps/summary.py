@@ -27,6 +27,7 @@ from protocols.tps.columns import (
     ORACLE_FAILED,
     ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
+    OTHERS_ERROR,
     OWN_ERROR,
     REAL_VS_TRUTH,
     RENDER,
@@ -36,7 +37,7 @@ from protocols.tps.columns import (
     accuracy_keys,
     failed_as_90,
 )
-from protocols.tps.skill import ALIKE_DEG, Motions, bleed_compared, in_part, numbers, skill
+from protocols.tps.skill import ALIKE_DEG, Kept, Motions, bleed_compared, in_part, numbers, skill
 
 ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middling and much rotation
 BASELINE_SLICES = ("short baselines", "middling", "long")
@@ -118,8 +119,9 @@ def against_others(
     scored: pd.DataFrame, readable: pd.DataFrame, arrays: Arrays, min_baseline: float, metrics: Mapping[str, Interval]
 ) -> Findings:
     """The numbers of tps@3 that compare each render with the clips A of other pairs."""
-    bleed = numbers({BLEED: bleed_compared(scored, arrays).means()})
-    found = _of_motions(readable, arrays, min_baseline)
+    kept = Kept.read(scored, arrays)
+    bleed = numbers({BLEED: bleed_compared(scored, kept).means()})
+    found = _of_motions(readable, kept, min_baseline)
     is_bleeding = BLEED in bleed and is_flagged(bleed[BLEED])
     notes = [_note_on_bleed(bleed[BLEED])] if is_bleeding else []
     return Findings(
@@ -131,16 +133,19 @@ def against_others(
     )
 
 
-def _of_motions(readable: pd.DataFrame, arrays: Arrays, min_baseline: float) -> Findings:
+def _of_motions(readable: pd.DataFrame, kept: Kept, min_baseline: float) -> Findings:
     """Skill and what belongs to it, of the pairs whose real clip the oracle could read."""
-    motions = Motions.of(readable, arrays, min_baseline) if len(readable) else None
-    if motions is None or motions.others.absent.all():
+    if readable.empty:
+        return Findings({}, {}, {}, ("no skill: the oracle could not read any real clip",), "")
+    motions = Motions.of(readable, kept, min_baseline)
+    if motions.others.absent.all():
         return Findings({}, {}, {}, ("no skill: there are no other clips to compare with",), "")
     compared, others = motions.compared(), motions.mean_of_real()
-    found = numbers({key: values.means() for key, values in compared.items()})
+    means = {key: values.means() for key, values in compared.items() if key != OTHERS_ERROR}
+    found = numbers(means | {OTHERS_ERROR: means[SKILL]})
     if others[OWN_ERROR] < ALIKE_DEG:
-        kept = {key: number for key, number in found.items() if key not in (SKILL, NEAR_SKILL)}
-        return Findings(kept, {}, {OTHERS_LINE: others}, (_note_on_alike(others[OWN_ERROR]),), "")
+        without = {key: number for key, number in found.items() if key not in (SKILL, NEAR_SKILL)}
+        return Findings(without, {}, {OTHERS_LINE: others}, (_note_on_alike(others[OWN_ERROR]),), "")
     references = {CEILING_LINE: {SKILL: motions.ceiling()}, OTHERS_LINE: others}
     return Findings(found, _skill_by_part(readable, compared[SKILL]), references, (), "")
 
@@ -155,7 +160,8 @@ def _skill_by_part(readable: pd.DataFrame, compared: OwnAndOthers) -> dict[str, 
 
 
 def _note_on_bleed(bleed: Interval) -> str:
-    return f"bleed: the renders hold pixels of A ({bleed.mean:.3f}, at least {bleed.low:.3f}; flagged above {FLAGGED})"
+    what, bound = ("pixels of A", bleed.low) if bleed.mean > 0 else ("negatives of pixels of A", bleed.high)
+    return f"bleed: the renders hold {what} ({bleed.mean:.3f}, bound {bound:.3f}; flagged beyond {FLAGGED})"
 
 
 def _note_on_alike(degrees: float) -> str:

@@ -15,11 +15,14 @@ from evalkit.cli.paired_numbers import compared_by_protocol
 from evalkit.geometry.rotations import rotation_exp
 from evalkit.geometry.se3 import motion_exp
 from evalkit.metrics.pose_scores import pose_scores
+from evalkit.oracles.oracle import Estimate
 from evalkit.protocol import Summary
 from evalkit.run.find import FoundRun
 from evalkit.run.session import Session
+from evalkit.views import Cameras, Frames
 from protocols.tps.bleed import changes_over_views
 from protocols.tps.others import MOST, OtherClips
+from protocols.tps.pair_row import amplitude_row
 from protocols.tps.summary import BLEEDING, against_others
 from protocols.tps.trajectories import trajectory_errors
 from tests.jobs import TestJob, executed, planned_job
@@ -180,6 +183,16 @@ def test_amplitude_tells_half_the_way_from_the_whole(small: dict[str, TestJob]) 
     assert metrics(small["warp"])["amplitude"] == pytest.approx(1, abs=0.05)
     assert metrics(small["half_motion"])["amplitude"] == pytest.approx(0.5, abs=0.05)
     assert metrics(small["static"])["amplitude"] == 0
+
+
+def test_one_frame_in_a_wrong_place_hardly_changes_the_amplitude() -> None:
+    w2c = random_clips(torch.Generator().manual_seed(8), 1)
+    targets = Frames(torch.zeros(VIEWS, 3, 4, 4), tuple(range(VIEWS)), Cameras(w2c[0], None))
+    moved = w2c.clone()
+    moved[0, -1, :3, 3] += 30
+    real, render = Estimate(w2c, ("",)), Estimate(moved, ("",))
+    assert amplitude_row(targets, real, real, 0.1)["amplitude"] == pytest.approx(1)
+    assert amplitude_row(targets, real, render, 0.1)["amplitude"] == pytest.approx(1)
 
 
 def test_what_does_not_move_gains_nothing(small: dict[str, TestJob]) -> None:

@@ -13,16 +13,16 @@ from evalkit.geometry.se3 import motion_exp
 from evalkit.seeds import generator
 from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
 from protocols.tps.bleed import correlations, is_flagged
+from protocols.tps.columns import BLEED
 from protocols.tps.others import OtherClips
-from protocols.tps.skill import Motions, numbers, own_minus_others, skill
+from protocols.tps.skill import Motions, numbers, skill
 from tests.audit.frame import Cell, Part, Rows
 
-DRAWS = 1000
+DRAWS = 4000
 OTHERS_DEG = 90.0
 DESIGNS = ("pairs", "cycle", "cut cycle", "clusters")
 SECONDS = 10.0  # for 4,000 pairs
-COVERAGE, FALSE_POSITIVES = (93.0, 97.0), 6.0  # percent
-MARGIN = 200 * (0.05 * 0.95 / DRAWS) ** 0.5  # two standard errors of the simulation
+LEAST, MOST, POSITIVES = 93.0, 97.0, 6.0  # percent: coverage, and false positives at p < .05
 
 
 def cells() -> Sequence[Cell]:
@@ -32,7 +32,12 @@ def cells() -> Sequence[Cell]:
         for scenes in (8, 12, 24, 48)
         for own in (25.0, 80.0)
     ]
-    bleed = [{"what": "bleed", "design": design, "scenes": n, "own": 0.0} for design in DESIGNS[:2] for n in (8, 24)]
+    bleed = [
+        {"what": "bleed", "design": design, "scenes": scenes, "own": float(size)}
+        for design in DESIGNS[:2]
+        for scenes in (8, 24)
+        for size in (12, 150)
+    ]
     return [*intervals, *bleed, {"what": "seconds", "design": "cycle", "scenes": 4000, "own": 0.0}]
 
 
@@ -72,28 +77,27 @@ def measure(cell: Cell) -> Rows:
 
 
 def _interval(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
-    covered, widths, positives, draws = 0, [], 0, DRAWS
-    for _ in range(draws):
-        a, b = (simulated(scenes, own, rng).means() for _ in range(2))
-        interval = a.interval(skill)
+    covered, widths, positives = 0, [], 0
+    for _ in range(DRAWS):
+        a, b = (simulated(scenes, own, rng) for _ in range(2))
+        interval = a.means().interval(skill)
         covered += interval.low <= 1 - own / OTHERS_DEG <= interval.high
         widths.append(interval.high - interval.low)
         positives += jackknife_difference(a, b, skill).p_value < 0.05
     return {
-        "coverage %": 100 * covered / draws,
+        "coverage %": 100 * covered / DRAWS,
         "median width": float(np.median(widths)),
-        "false positives %": 100 * positives / draws,
+        "false positives %": 100 * positives / DRAWS,
     }
 
 
-def _bleed(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
-    """Changes of renders and targets without bleed, of so few numbers that correlations spread as in real tables."""
-    others, flagged, draws = OtherClips.of([str(i) for i in range(len(scenes))], scenes), 0, 4000
-    for _ in range(draws):
-        renders, targets = (torch.from_numpy(rng.standard_normal((len(scenes), 150))) for _ in range(2))
-        bleed = others.compared(*correlations(renders, targets, others)).means().interval(own_minus_others)
-        flagged += is_flagged(bleed)
-    return {"flagged %": 100 * flagged / draws}
+def _bleed(scenes: Sequence[tuple[str, ...]], size: float, rng: np.random.Generator) -> dict[str, float]:
+    """Changes of renders and targets without bleed; of 150 numbers correlations spread by .08, of 12 by .3."""
+    others, flagged = OtherClips.of([str(i) for i in range(len(scenes))], scenes), 0
+    for _ in range(DRAWS):
+        renders, targets = (torch.from_numpy(rng.standard_normal((len(scenes), int(size)))) for _ in range(2))
+        flagged += is_flagged(numbers({BLEED: others.compared(*correlations(renders, targets, others)).means()})[BLEED])
+    return {"flagged %": 100 * flagged / DRAWS}
 
 
 def _seconds(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Generator) -> dict[str, float]:
@@ -110,12 +114,12 @@ def _seconds(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Gener
 def broken(table: pd.DataFrame) -> Sequence[str]:
     lines = []
     for row in table.to_dict("records"):
-        where = f"{row['what']}, {row['design']}, {row['scenes']} scenes, own error {row['own']:.0f}"
-        least, most = COVERAGE
-        if row["what"] == "interval" and not least - MARGIN <= row["coverage %"] <= most + MARGIN:
-            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected {least:.0f} to {most:.0f}")
-        if row["what"] == "interval" and not row["false positives %"] <= FALSE_POSITIVES + MARGIN:
-            lines.append(f"{where}: {row['false positives %']:.1f} % false positives, expected {FALSE_POSITIVES:.0f}")
+        where = f"{row['what']}, {row['design']}, {row['scenes']} scenes, {row['own']:.0f}"
+        most = MOST + ((row["design"], row["scenes"]) == ("cycle", 8))  # docs/statistics.md says so
+        if row["what"] == "interval" and not LEAST <= row["coverage %"] <= most:
+            lines.append(f"{where}: coverage {row['coverage %']:.1f} %, expected {LEAST:.0f} to {most:.0f}")
+        if row["what"] == "interval" and not row["false positives %"] <= POSITIVES:
+            lines.append(f"{where}: {row['false positives %']:.1f} % false positives, expected {POSITIVES:.0f} at most")
         if row["what"] == "bleed" and not row["flagged %"] <= 3:
             lines.append(f"{where}: {row['flagged %']:.1f} % flagged, expected 3 at most")
         if row["what"] == "seconds" and not row["seconds"] < SECONDS:

@@ -9,6 +9,8 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from evalkit.run.records import IntervalRecord, RunSummary
+from evalkit.run.session import Session
+from tests.audit.cheats import CHEATS as cheats
 from tests.audit.frame import Cell, Part, Rows
 from tests.jobs import executed, planned_job
 
@@ -18,8 +20,9 @@ SETTINGS = (
 )  # fmt: skip
 HONEST = ("warp", "xfactor", "rayzer", "rust")
 KEYS = (
-    "skill", "near_skill", "own_error_deg", "others_error_deg", "others_beaten", "amplitude", "auc_exact_signed@20",
-    "auc_exact_signed@20|others", "oracle_failed", "identity", "bleed", "exact_psnr", "exact_gain", "exact_ssim",
+    "skill", "near_skill", "own_error_deg", "others_error_deg", "others_beaten", "amplitude", "magnitude",
+    "auc_exact_signed@20", "auc_exact_signed@20|others", "oracle_failed", "identity", "bleed", "exact_psnr",
+    "exact_gain", "exact_ssim",
 )  # fmt: skip
 FULL_WAY = 0.75  # an amplitude that is surely below has not gone all of the way
 
@@ -34,18 +37,41 @@ class Exposed:
 
 
 NO_SKILL = Exposed("skill", "interval holds 0, or lies below", lambda row: row["skill low"] <= 0)
+NO_NEAR_SKILL = Exposed("near_skill", "interval holds 0, or lies below", lambda row: row["near_skill low"] <= 0)
 STILL = Exposed("amplitude", "0: nothing moves", lambda row: abs(row["amplitude"]) < 0.05)
-CHEATS = {
+SHORT = Exposed("amplitude", "surely below .75", lambda row: row["amplitude high"] < FULL_WAY)
+LENGTHS = Exposed("magnitude", "lengths agree surely below 75 %", lambda row: row["magnitude high"] < FULL_WAY)
+BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
+NEGATIVE = Exposed("bleed", "surely below -.02", lambda row: row["bleed high"] < -0.02)
+NOTHING = Exposed("nothing", "too little of A", lambda row: True)  # a limit, which docs/protocols/tps.md states
+CONTROLS = {
     "copy_context": NO_SKILL,
     "shuffled_poses": NO_SKILL,
     "static": STILL,
     "static_blurred": STILL,
     "mean_context": STILL,
-    "copy_target": Exposed("bleed", "lower bound above .02", lambda row: row["bleed low"] > 0.02),
-    "blend_target": Exposed("bleed", "lower bound above .02", lambda row: row["bleed low"] > 0.02),
-    "half_motion": Exposed("amplitude", "surely below .75", lambda row: row["amplitude high"] < FULL_WAY),
-    "fixed_motion": Exposed("near_skill", "interval holds 0, or lies below", lambda row: row["near_skill low"] <= 0),
+    "copy_target": BLEEDS,
+    "blend_target": BLEEDS,
+    "half_motion": SHORT,
+    "fixed_motion": NO_NEAR_SKILL,
 }
+OTHERS = {
+    "clock": NO_SKILL,
+    "only turning": NO_SKILL,
+    "backwards": NO_SKILL,
+    "inverse": NO_SKILL,
+    "shuffled reading": NO_SKILL,
+    "one bit": NO_NEAR_SKILL,
+    "cubed distances": LENGTHS,
+    "one length": LENGTHS,
+    "5 % of A": BLEEDS,
+    "5 % of A, still": BLEEDS,
+    "20 % negative of A": NEGATIVE,
+    "thumbnail of 8": BLEEDS,
+    "thumbnail of 8, still": BLEEDS,
+    "thumbnail of 4": NOTHING,
+}
+CHEATS = CONTROLS | OTHERS
 
 
 def cells() -> Sequence[Cell]:
@@ -53,10 +79,16 @@ def cells() -> Sequence[Cell]:
 
 
 def measure(cell: Cell) -> Rows:
-    """One row: a method's numbers, each with the bounds of its interval."""
+    """One row: a method's numbers, each with the bounds of its interval. Cheats of `tests.audit.cheats` are `warp`."""
+    name = cell["baseline"]
     with TemporaryDirectory() as out:
-        (summary,) = executed(planned_job([*SETTINGS, f"baseline={cell['baseline']}", f"out={out}"]))
-    return [{"baseline": cell["baseline"], "block": summary.block, **_numbers(summary)}]
+        baseline = "warp" if name in OTHERS else name
+        job = planned_job([*SETTINGS, f"baseline={baseline}", f"out={out}"], session := Session())
+        if name in OTHERS:
+            warp = job.method
+            session.built = {key: cheats[name] if part is warp else part for key, part in session.built.items()}
+        (summary,) = executed(job)
+    return [{"baseline": name, "block": summary.block, **_numbers(summary)}]
 
 
 def _numbers(summary: RunSummary) -> dict[str, float | None]:
@@ -80,7 +112,7 @@ def broken(table: pd.DataFrame) -> Sequence[str]:
         if (beaten := ", ".join(honest.index[honest["skill"] <= rows.loc[name, "skill"]]))
     ]
     lines += [f"{name}: flagged by bleed without holding pixels of A" for name in HONEST if rows.loc[name, "block"]]
-    ranked = rows[(rows["block"] == "") & (rows.index != "warp")]
+    ranked = rows[(rows["block"] == "") & (rows.index != "warp") & ~rows.index.isin(list(OTHERS))]
     others = ranked.drop(index="xfactor")
     if not rows.loc["warp", "skill"] > rows.loc["xfactor", "skill"]:
         lines.append("warp does not rank above xfactor")
@@ -102,6 +134,7 @@ def view(table: pd.DataFrame) -> pd.DataFrame:
                 "skill %": _cell(rows.loc[name], "skill", 100, 1),
                 "near skill %": _cell(rows.loc[name], "near_skill", 100, 1),
                 "amplitude": _cell(rows.loc[name], "amplitude", 1, 2),
+                "lengths %": _cell(rows.loc[name], "magnitude", 100, 0),
                 "bleed": _cell(rows.loc[name], "bleed", 1, 3),
                 "exact gain dB": _cell(rows.loc[name], "exact_gain", 1, 2),
                 "exposed by": f"{CHEATS[name].key}: {CHEATS[name].says}" if name in CHEATS else "",
@@ -119,7 +152,15 @@ def _cell(row: pd.Series, key: str, scale: float, digits: int) -> str:
 PART = Part(
     name="tps",
     title="tps@3: honest methods, cheats, and the column that exposes each (24 pairs of version-1 orbits, 32 pixels)",
-    code=("protocols/tps", "protocols/shared", "baselines", "evalkit/stats", "evalkit/oracles", "evalkit/data"),
+    code=(
+        "protocols/tps",
+        "tests/audit/cheats.py",
+        "protocols/shared",
+        "baselines",
+        "evalkit/stats",
+        "evalkit/oracles",
+        "evalkit/data",
+    ),
     cells=cells,
     measure=measure,
     broken=broken,
