@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from tempfile import TemporaryDirectory
+from collections.abc import Sequence
 
 import pandas as pd
 
-from evalkit.run.records import IntervalRecord, RunSummary
-from evalkit.run.session import Session
-from tests.audit.cheats import CHEATS as cheats
+from tests.audit.cheats import CHEATS
+from tests.audit.contest import Cheat, Contest, Exposed, Shown
 from tests.audit.frame import Cell, Part, Rows
-from tests.jobs import executed, planned_job
 
-SETTINGS = (
-    "protocol=tps", "oracle=alignment", "dataset.world=orbits", "dataset.version=1", "protocol.resolution=32",
-    "limit=24",
-)  # fmt: skip
-HONEST = ("warp", "xfactor", "rayzer", "rust")
-KEYS = (
-    "skill", "near_skill", "own_error_deg", "others_error_deg", "others_beaten", "amplitude", "magnitude",
-    "auc_exact_signed@20", "auc_exact_signed@20|others", "oracle_failed", "identity", "bleed", "exact_psnr",
-    "exact_gain", "exact_ssim",
-)  # fmt: skip
 FULL_WAY = 0.75  # an amplitude that is surely below has not gone all of the way
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """The column that exposes a cheat, and what it says there."""
-
-    key: str
-    says: str
-    is_flagged: Callable[[pd.Series], bool]
-
-
 NO_SKILL = Exposed("skill", "interval holds 0, or lies below", lambda row: row["skill low"] <= 0)
 NO_NEAR_SKILL = Exposed("near_skill", "interval holds 0, or lies below", lambda row: row["near_skill low"] <= 0)
 STILL = Exposed("amplitude", "0: nothing moves", lambda row: abs(row["amplitude"]) < 0.05)
@@ -71,82 +46,59 @@ OTHERS = {
     "thumbnail of 8, still": BLEEDS,
     "thumbnail of 4": NOTHING,
 }
-CHEATS = CONTROLS | OTHERS
-
-
-def cells() -> Sequence[Cell]:
-    return [{"baseline": name} for name in (*HONEST, *CHEATS)]
+CONTEST = Contest(
+    settings=(
+        "protocol=tps",
+        "oracle=alignment",
+        "dataset.world=orbits",
+        "dataset.version=1",
+        "protocol.resolution=32",
+        "limit=24",
+    ),
+    shown=(
+        Shown("skill", "skill %", 100, 1),
+        Shown("near_skill", "near skill %", 100, 1),
+        Shown("amplitude", "amplitude"),
+        Shown("magnitude", "lengths %", 100, 0),
+        Shown("bleed", "bleed", 1, 3),
+        Shown("exact_gain", "exact gain dB"),
+    ),
+    honest=("warp", "xfactor", "rayzer", "rust"),
+    cheats={name: Cheat(exposed) for name, exposed in CONTROLS.items()}
+    | {name: Cheat(exposed, CHEATS[name]) for name, exposed in OTHERS.items()},
+    keys=(
+        "own_error_deg",
+        "others_error_deg",
+        "others_beaten",
+        "auc_exact_signed@20",
+        "auc_exact_signed@20|others",
+        "oracle_failed",
+        "identity",
+        "exact_psnr",
+        "exact_ssim",
+    ),
+)
 
 
 def measure(cell: Cell) -> Rows:
-    """One row: a method's numbers, each with the bounds of its interval. Cheats of `tests.audit.cheats` are `warp`."""
-    name = cell["baseline"]
-    with TemporaryDirectory() as out:
-        baseline = "warp" if name in OTHERS else name
-        job = planned_job([*SETTINGS, f"baseline={baseline}", f"out={out}"], session := Session())
-        if name in OTHERS:
-            warp = job.method
-            session.built = {key: cheats[name] if part is warp else part for key, part in session.built.items()}
-        (summary,) = executed(job)
-    return [{"baseline": name, "block": summary.block, **_numbers(summary)}]
-
-
-def _numbers(summary: RunSummary) -> dict[str, float | None]:
-    unknown = IntervalRecord(mean=None, low=None, high=None, n=0, scenes=0)
-    found = {key: summary.metrics.get(key, unknown) for key in KEYS}
-    return {
-        f"{key}{suffix}": value
-        for key, record in found.items()
-        for suffix, value in (("", record.mean), (" low", record.low), (" high", record.high))
-    }
+    return CONTEST.measured(cell)
 
 
 def broken(table: pd.DataFrame) -> Sequence[str]:
     """A cheat that its column does not flag, though it tops an honest method; an honest method that is flagged."""
-    rows = table.set_index("baseline")
-    honest = rows.loc[list(HONEST)]
-    lines = [
-        f"{name}: skill {100 * rows.loc[name, 'skill']:.1f} tops {beaten}, and {exposed.key} does not flag it"
-        for name, exposed in CHEATS.items()
-        if not exposed.is_flagged(rows.loc[name])
-        if (beaten := ", ".join(honest.index[honest["skill"] <= rows.loc[name, "skill"]]))
+    rows, lines = table.set_index("baseline"), CONTEST.ahead_unseen(table)
+    lines += [
+        f"{name}: flagged by bleed without holding pixels of A" for name in CONTEST.honest if rows.loc[name, "block"]
     ]
-    lines += [f"{name}: flagged by bleed without holding pixels of A" for name in HONEST if rows.loc[name, "block"]]
     ranked = rows[(rows["block"] == "") & (rows.index != "warp") & ~rows.index.isin(list(OTHERS))]
-    others = ranked.drop(index="xfactor")
     if not rows.loc["warp", "skill"] > rows.loc["xfactor", "skill"]:
         lines.append("warp does not rank above xfactor")
     lines += [
         f"{name}: its interval is not clear of that of xfactor"
-        for name, row in others.iterrows()
+        for name, row in ranked.drop(index="xfactor").iterrows()
         if not row["skill high"] < rows.loc["xfactor", "skill low"]
     ]
     return lines
-
-
-def view(table: pd.DataFrame) -> pd.DataFrame:
-    """The table of docs/protocols/tps.md."""
-    rows = table.set_index("baseline")
-    return pd.DataFrame(
-        [
-            {
-                "method": name,
-                "skill %": _cell(rows.loc[name], "skill", 100, 1),
-                "near skill %": _cell(rows.loc[name], "near_skill", 100, 1),
-                "amplitude": _cell(rows.loc[name], "amplitude", 1, 2),
-                "lengths %": _cell(rows.loc[name], "magnitude", 100, 0),
-                "bleed": _cell(rows.loc[name], "bleed", 1, 3),
-                "exact gain dB": _cell(rows.loc[name], "exact_gain", 1, 2),
-                "exposed by": f"{CHEATS[name].key}: {CHEATS[name].says}" if name in CHEATS else "",
-            }
-            for name in (*HONEST, *CHEATS)
-        ]
-    )
-
-
-def _cell(row: pd.Series, key: str, scale: float, digits: int) -> str:
-    mean, low, high = (scale * row[f"{key}{suffix}"] for suffix in ("", " low", " high"))
-    return f"{mean:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})" if mean == mean else "-"
 
 
 PART = Part(
@@ -155,14 +107,15 @@ PART = Part(
     code=(
         "protocols/tps",
         "tests/audit/cheats.py",
+        "tests/audit/contest.py",
         "protocols/shared",
         "baselines",
         "evalkit/stats",
         "evalkit/oracles",
         "evalkit/data",
     ),
-    cells=cells,
+    cells=CONTEST.cells,
     measure=measure,
     broken=broken,
-    view=view,
+    view=CONTEST.view,
 )
