@@ -6,18 +6,15 @@ images that need no pose, so that a method which ignores its targets, or fades b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import torch
 from torch import Tensor
 
-from evalkit.data.degrade import softened
 from evalkit.metrics.image import psnr
 from evalkit.metrics.named import MIN_MSE
 from evalkit.protocol import Clip, Scored
 from evalkit.views import Frames
 from protocols.shared.columns import HALF_BLIND_GAIN, HALF_BLIND_PSNR
 from protocols.shared.target_poses import Batch
+from protocols.shared.without_pose import images_without_pose
 
 KEYS = (HALF_BLIND_GAIN.key, HALF_BLIND_PSNR.key)
 
@@ -47,11 +44,12 @@ def half_blind_scores(frames: Frames, clip: Clip, renders: Tensor) -> Scored:
     """
     context, truth = (frames.images[list(positions)] for positions in (clip.context_positions, clip.target_positions))
     quality = half_psnr(renders, truth)
-    gain = float(quality.mean()) - best_without_pose(context, clip, truth)
+    candidates = images_without_pose(context, sorted(clip.context), sorted(clip.target))
+    best = max(float(half_psnr(images, truth).mean()) for images in candidates)
     shown = truth.clone()
     half_of(shown)[:] = context.mean((0, 2, 3))[:, None, None]
     return Scored(
-        row={HALF_BLIND_GAIN.key: gain, HALF_BLIND_PSNR.key: float(quality.mean())},
+        row={HALF_BLIND_GAIN.key: float(quality.mean()) - best, HALF_BLIND_PSNR.key: float(quality.mean())},
         arrays={HALF_BLIND_PSNR.key: quality.cpu()},
         pictures={
             "half-blind: context": context,
@@ -60,40 +58,3 @@ def half_blind_scores(frames: Frames, clip: Clip, renders: Tensor) -> Scored:
             "half-blind: renders": renders,
         },
     )
-
-
-def best_without_pose(context: Tensor, clip: Clip, truth: Tensor) -> float:
-    """The best mean PSNR over the right halves of the targets that an image made without a pose has.
-
-    Candidates: the reference frame, sharp or blurred; the mean of the context; the context frame nearest in time to the
-    target; a fade in time between its neighbours.
-
-    Args:
-        context: images [C, 3, H, W] of the context, in temporal order.
-        clip: whose frame numbers tell the time.
-        truth: images [T, 3, H, W] of the targets, in temporal order.
-    """
-    still = context[len(context) // 2]
-    left, fraction = clock(sorted(clip.context), sorted(clip.target))
-    before, after, share = context[left], context[left + 1], fraction.to(context)[:, None, None, None]
-    candidates = (
-        still.expand_as(truth),
-        softened(still[None])[0].expand_as(truth),
-        context.mean(0).expand_as(truth),
-        torch.where(share <= 0.5, before, after),
-        torch.lerp(before, after, share),
-    )
-    return max(float(half_psnr(candidate, truth).mean()) for candidate in candidates)
-
-
-def clock(context: Sequence[int], target: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """The rank [T] of the context frame before each target, and how far [T] in time it is to the next, in [0, 1].
-
-    Frame numbers are in temporal order. A target outside of its context counts as the nearest end.
-
-    >>> clock([0, 10, 30], [5, 10, 35])
-    (tensor([0, 1, 1]), tensor([0.5000, 0.0000, 1.0000]))
-    """
-    times, targets = torch.tensor(context, dtype=torch.float32), torch.tensor(target, dtype=torch.float32)
-    left = (torch.searchsorted(times, targets, right=True) - 1).clamp(0, len(context) - 2)
-    return left, ((targets - times[left]) / (times[left + 1] - times[left])).clamp(0, 1)
