@@ -13,8 +13,8 @@ from evalkit.data.degrade import softened
 def images_without_pose(context: Tensor, times: Sequence[float], targets: Sequence[float]) -> tuple[Tensor, ...]:
     """For each of T targets, images made from the context and the clock alone, each [T, 3, H, W].
 
-    The reference frame, sharp and blurred; the mean of the context; the context frame nearest in time to the target; a
-    fade in time between its neighbours.
+    The reference frame, sharp and blurred; the mean of the context; its mean colour; the context frame nearest in time to
+    the target; a fade in time between its neighbours.
 
     Args:
         context: images [C, 3, H, W], in temporal order.
@@ -24,7 +24,8 @@ def images_without_pose(context: Tensor, times: Sequence[float], targets: Sequen
     still = context[len(context) // 2]
     left, fraction = clock(times, targets)
     before, after, share = context[left], context[left + 1], fraction.to(context)[:, None, None, None]
-    stills = (still, softened(still[None])[0], context.mean(0))
+    mean = context.mean(0)
+    stills = (still, softened(still[None])[0], mean, mean.mean((1, 2), keepdim=True))
     nearest = torch.where(share <= 0.5, before, after)
     return (*(image.expand_as(before) for image in stills), nearest, torch.lerp(before, after, share))
 

@@ -221,7 +221,7 @@ def test_the_method_never_sees_a_target() -> None:
     one.predict(batch, spy)
     own = [loaded.frames[0].images[list(loaded.sample.clips[0].context_positions)] for loaded in batch]
     assert torch.equal(spy.views.images, torch.stack(own))
-    assert spy.context.tolist() == [[0, 1, 2, 3, 4]] * len(batch)
+    assert spy.context.tolist() == [[0, 1, 2, 3, 4, 5]] * len(batch)
 
 
 def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
