@@ -13,8 +13,8 @@ from evalkit.data.degrade import softened
 def images_without_pose(context: Tensor, times: Sequence[float], targets: Sequence[float]) -> tuple[Tensor, ...]:
     """For each of T targets, images made from the context and the clock alone, each [T, 3, H, W].
 
-    The reference frame, sharp and blurred; the mean of the context; its mean colour; the context frame nearest in time to
-    the target; a fade in time between its neighbours.
+    The reference frame, sharp and blurred; the mean of the context; its mean colour; the context frame nearest in time
+    to the target; a fade in time between its neighbours.
 
     Args:
         context: images [C, 3, H, W], in temporal order.
