@@ -43,7 +43,7 @@ def evalkit(*arguments: str) -> str:
         ("baseline=warp,wrap", "did you mean 'warp'?"),
         ("dataset=folder", "dataset.root=DIR"),
         ("protocol.profile=dl3dv", "unknown key 'protocol.profile'"),
-        ("protocol.span=[3,4]", "room for 8"),
+        ("protocol.span=[3,4]", "room for 9"),
         ("protocol.sampling=[even", "cannot read"),
         ("protocol.target_pose=joint", "static offers given"),
     ],
