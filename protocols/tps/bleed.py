@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from evalkit.stats.interval import Floats, Interval
+from protocols.shared.others import OtherClips
 from protocols.tps.columns import SIDE
-from protocols.tps.others import OtherClips
 
 FLAGGED = 0.02  # a lower bound above it is flagged, and what is surely below its negative
 DRAWN = 8  # other clips of a pair, where there are many pairs

@@ -13,6 +13,16 @@ from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import Arrays
 from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import OwnAndOthers
+from protocols.shared.skill import skill
+from protocols.shared.skill_names import (
+    ALIKE_DEG,
+    NEAR_SKILL,
+    OTHERS_ERROR,
+    OWN_ERROR,
+    SIGNED_AUC,
+    SKILL,
+    note_on_alike,
+)
 from protocols.shared.summaries import intervals, slices_of
 from protocols.tps.bleed import FLAGGED, is_flagged
 from protocols.tps.columns import (
@@ -23,21 +33,16 @@ from protocols.tps.columns import (
     EXACT,
     IDENTITY,
     IDENTITY_REAL,
-    NEAR_SKILL,
     ORACLE_FAILED,
     ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
-    OTHERS_ERROR,
-    OWN_ERROR,
     REAL_VS_TRUTH,
     RENDER,
     ROTATION_SPAN,
-    SIGNED_AUC,
-    SKILL,
     accuracy_keys,
     failed_as_90,
 )
-from protocols.tps.skill import ALIKE_DEG, Kept, Motions, bleed_compared, in_part, numbers, skill
+from protocols.tps.skill import Kept, Motions, bleed_compared, in_part, numbers
 
 ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middling and much rotation
 BASELINE_SLICES = ("short baselines", "middling", "long")
@@ -145,7 +150,9 @@ def _of_motions(readable: pd.DataFrame, kept: Kept, min_baseline: float) -> Find
     found = numbers(means | {OTHERS_ERROR: means[SKILL]})
     if others[OWN_ERROR] < ALIKE_DEG:
         without = {key: number for key, number in found.items() if key not in (SKILL, NEAR_SKILL)}
-        return Findings(without, {}, {OTHERS_LINE: others}, (_note_on_alike(others[OWN_ERROR]),), "")
+        return Findings(
+            without, {}, {OTHERS_LINE: others}, (note_on_alike(others[OWN_ERROR], "real clips of different pairs"),), ""
+        )
     references = {CEILING_LINE: {SKILL: motions.ceiling()}, OTHERS_LINE: others}
     return Findings(found, _skill_by_part(readable, compared[SKILL]), references, (), "")
 
@@ -162,13 +169,6 @@ def _skill_by_part(readable: pd.DataFrame, compared: OwnAndOthers) -> dict[str, 
 def _note_on_bleed(bleed: Interval) -> str:
     what, bound = ("pixels of A", bleed.low) if bleed.mean > 0 else ("negatives of pixels of A", bleed.high)
     return f"bleed: the renders hold {what} ({bleed.mean:.3f}, bound {bound:.3f}; flagged beyond {FLAGGED})"
-
-
-def _note_on_alike(degrees: float) -> str:
-    return (
-        f"clips too alike: the motions of real clips of different pairs are {degrees:.0f} degrees apart on average, "
-        f"below {ALIKE_DEG:.0f}: no skill is printed"
-    )
 
 
 def _notes_on_ceiling(metrics: Mapping[str, Interval]) -> list[str]:
