@@ -8,6 +8,7 @@ from evalkit.metrics.accuracies import ACCURACIES, MAGNITUDE, AucMethod, auc, rr
 from evalkit.metrics.catalogue import LPIPS_VGG
 from evalkit.metrics.identity_feature import NETWORKS, Feature
 from evalkit.protocol import Better, Column
+from protocols.shared.bleed_names import BLEED
 from protocols.shared.skill_names import (
     BEATEN,
     FOLDED_AUC,
@@ -40,13 +41,10 @@ EXACT_GAIN, EXACT_LPIPS = "exact_gain", "exact_lpips"
 
 EXACT = (EXACT_PSNR, EXACT_SSIM, EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION, EXACT_GAIN, EXACT_LPIPS)
 
-BLEED = "bleed"  # beside skill: it compares each render with its own clip A and with the real clips A of other pairs
 AMPLITUDE = "amplitude"  # how much of the way of A the render goes
 
 # Arrays kept of a pair: the oracle's cameras, and how images differ from their mean over the views.
 REAL_W2C, BLURRED_W2C, RENDER_W2C = "real_w2c", "blurred_w2c", "render_w2c"
-TARGET_CHANGE, RENDER_CHANGE = "target_change", "render_change"
-SIDE = 32  # pixels at which changes are kept; larger images are averaged
 
 
 def accuracy_keys(prefix: str) -> tuple[str, ...]:

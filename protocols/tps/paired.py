@@ -10,9 +10,10 @@ import pandas as pd
 from evalkit.protocol import Arrays
 from evalkit.stats.jackknife import OwnAndOthers
 from evalkit.stats.paired import Comparison
+from protocols.shared.bleed_names import BLEED
 from protocols.shared.paired import Run, differences, of_both
 from protocols.shared.summaries import scored_rows
-from protocols.tps.columns import BLEED, ORACLE_ON_REAL
+from protocols.tps.columns import ORACLE_ON_REAL
 from protocols.tps.skill import STATISTICS, Kept, Motions, bleed_compared
 
 

@@ -14,19 +14,14 @@ import torch
 from torch import Tensor
 
 from evalkit.protocol import Arrays
-from evalkit.stats.interval import Floats, Interval
+from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import LeftOut, OwnAndOthers
 from protocols.shared import skill as shared
-from protocols.shared.others import MOST, OtherClips
+from protocols.shared.bleed import compared_with_others, own_minus_others
+from protocols.shared.bleed_names import BLEED, RENDER_CHANGE, TARGET_CHANGE
+from protocols.shared.others import OtherClips
 from protocols.shared.skill import Statistic, skill
-from protocols.tps.bleed import DRAWN, correlations
-from protocols.tps.columns import BLEED, BLURRED_W2C, REAL_W2C, RENDER_CHANGE, RENDER_W2C, TARGET_CHANGE
-
-
-def own_minus_others(own: Floats, others: Floats) -> Floats:
-    """The mean over own clips less that over the others."""
-    return own - others
-
+from protocols.tps.columns import BLURRED_W2C, REAL_W2C, RENDER_W2C
 
 # The numbers that compare with other clips, and how each is made of two means.
 STATISTICS: Mapping[str, Statistic] = {**shared.STATISTICS, BLEED: own_minus_others}
@@ -73,13 +68,9 @@ class Motions(shared.Motions):
 
 
 def bleed_compared(scored: pd.DataFrame, kept: Kept) -> OwnAndOthers:
-    """Correlations of renders with their own targets and with those of the others, of all pairs.
-
-    Of more than `MOST` pairs, `DRAWN` others are compared with: their mean varies far less than the own correlation.
-    """
+    """Correlations of renders with their own targets and with those of the others, of all pairs."""
     renders, targets = kept.of(scored, (RENDER_CHANGE, TARGET_CHANGE))
-    others = _others(scored, MOST if len(scored) <= MOST else DRAWN)
-    return others.compared(*correlations(renders, targets, others))
+    return compared_with_others(renders, targets, *_names(scored))
 
 
 def numbers(means: Mapping[str, LeftOut]) -> dict[str, Interval]:
@@ -99,5 +90,9 @@ def in_part(compared: OwnAndOthers, is_in_part: Sequence[bool]) -> LeftOut:
     return OwnAndOthers(own, compared.others, compared.other_scenes, compared.scenes, compared.names).means()
 
 
-def _others(rows: pd.DataFrame, most: int = MOST) -> OtherClips:
-    return OtherClips.of(list(rows["sample"]), [tuple(names) for names in rows["scenes"]], most)
+def _others(rows: pd.DataFrame) -> OtherClips:
+    return OtherClips.of(*_names(rows))
+
+
+def _names(rows: pd.DataFrame) -> tuple[list[str], list[tuple[str, ...]]]:
+    return list(rows["sample"]), [tuple(names) for names in rows["scenes"]]

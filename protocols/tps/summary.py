@@ -13,6 +13,8 @@ from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import Arrays
 from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import OwnAndOthers
+from protocols.shared.bleed import is_flagged
+from protocols.shared.bleed_names import BLEED, note_on_bleed
 from protocols.shared.skill import skill
 from protocols.shared.skill_names import (
     ALIKE_DEG,
@@ -24,11 +26,9 @@ from protocols.shared.skill_names import (
     note_on_alike,
 )
 from protocols.shared.summaries import intervals, slices_of
-from protocols.tps.bleed import FLAGGED, is_flagged
 from protocols.tps.columns import (
     AMPLITUDE,
     BASELINE,
-    BLEED,
     CEILING,
     EXACT,
     IDENTITY,
@@ -128,7 +128,7 @@ def against_others(
     bleed = numbers({BLEED: bleed_compared(scored, kept).means()})
     found = _of_motions(readable, kept, min_baseline)
     is_bleeding = BLEED in bleed and is_flagged(bleed[BLEED])
-    notes = [_note_on_bleed(bleed[BLEED])] if is_bleeding else []
+    notes = [note_on_bleed(bleed[BLEED].mean, bleed[BLEED].low, bleed[BLEED].high)] if is_bleeding else []
     return Findings(
         {**found.metrics, **bleed},
         found.slices,
@@ -164,11 +164,6 @@ def _skill_by_part(readable: pd.DataFrame, compared: OwnAndOthers) -> dict[str, 
         for name in names.cat.categories
     }
     return {name: left_out.interval(skill) for name, left_out in means.items() if left_out.rows}
-
-
-def _note_on_bleed(bleed: Interval) -> str:
-    what, bound = ("pixels of A", bleed.low) if bleed.mean > 0 else ("negatives of pixels of A", bleed.high)
-    return f"bleed: the renders hold {what} ({bleed.mean:.3f}, bound {bound:.3f}; flagged beyond {FLAGGED})"
 
 
 def _notes_on_ceiling(metrics: Mapping[str, Interval]) -> list[str]:

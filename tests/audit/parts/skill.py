@@ -12,10 +12,10 @@ import torch
 from evalkit.geometry.se3 import motion_exp
 from evalkit.seeds import generator
 from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
+from protocols.shared.bleed import correlations, is_flagged
+from protocols.shared.bleed_names import BLEED
 from protocols.shared.others import OtherClips
 from protocols.shared.skill import Motions, skill
-from protocols.tps.bleed import correlations, is_flagged
-from protocols.tps.columns import BLEED
 from protocols.tps.skill import numbers
 from tests.audit.frame import Cell, Part, Rows
 
