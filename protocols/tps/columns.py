@@ -8,6 +8,17 @@ from evalkit.metrics.accuracies import ACCURACIES, MAGNITUDE, AucMethod, auc, rr
 from evalkit.metrics.catalogue import LPIPS_VGG
 from evalkit.metrics.identity_feature import NETWORKS, Feature
 from evalkit.protocol import Better, Column
+from protocols.shared.bleed_names import BLEED
+from protocols.shared.skill_names import (
+    BEATEN,
+    FOLDED_AUC,
+    NEAR_SKILL,
+    OTHERS,
+    OTHERS_ERROR,
+    OWN_ERROR,
+    SIGNED_AUC,
+    SKILL,
+)
 
 # Before the key of an accuracy (`evalkit.metrics.accuracies.ACCURACIES`) in a row: which cameras are compared.
 RENDER = ""  # the oracle on the renders against the oracle on A's real targets
@@ -30,24 +41,10 @@ EXACT_GAIN, EXACT_LPIPS = "exact_gain", "exact_lpips"
 
 EXACT = (EXACT_PSNR, EXACT_SSIM, EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION, EXACT_GAIN, EXACT_LPIPS)
 
-SIGNED_AUC = auc(AucMethod.EXACT, 20, signed=True)
-FOLDED_AUC = auc(AucMethod.XFACTOR, 20, signed=False)
-
-# Numbers that compare each render with its own clip A and with the real clips A of other pairs.
-SKILL, NEAR_SKILL, OWN_ERROR, OTHERS_ERROR = "skill", "near_skill", "own_error_deg", "others_error_deg"
-BEATEN, BLEED = "others_beaten", "bleed"
 AMPLITUDE = "amplitude"  # how much of the way of A the render goes
 
 # Arrays kept of a pair: the oracle's cameras, and how images differ from their mean over the views.
 REAL_W2C, BLURRED_W2C, RENDER_W2C = "real_w2c", "blurred_w2c", "render_w2c"
-TARGET_CHANGE, RENDER_CHANGE = "target_change", "render_change"
-SIDE = 32  # pixels at which changes are kept; larger images are averaged
-OTHERS = "others"  # variant of an accuracy: the render against the real clips A of other pairs
-
-
-def floor(key: str) -> str:
-    """The key of an accuracy of the same renders against the real clips A of other pairs."""
-    return f"{key}|{OTHERS}"
 
 
 def accuracy_keys(prefix: str) -> tuple[str, ...]:

@@ -13,9 +13,10 @@ from evalkit.metrics.pose import relative_poses
 from evalkit.oracles.oracle import Estimate
 from evalkit.protocol import Value
 from evalkit.views import Frames
+from protocols.shared.skill_names import OWN_ERROR
+from protocols.shared.trajectories import trajectory_errors
 from protocols.shared.transfer import Pair
-from protocols.tps.columns import AMPLITUDE, BASELINE, IDENTITY, IDENTITY_REAL, OWN_ERROR, ROTATION_SPAN
-from protocols.tps.trajectories import trajectory_errors
+from protocols.tps.columns import AMPLITUDE, BASELINE, IDENTITY, IDENTITY_REAL, ROTATION_SPAN
 
 
 def motion_row(targets: Frames, real: Estimate) -> dict[str, Value]:
