@@ -26,13 +26,11 @@ from protocols.shared.skill_names import (
     note_on_alike,
 )
 from protocols.shared.summaries import intervals, slices_of
+from protocols.shared.transfer_columns import BLEEDING, EXACT, IDENTITY, IDENTITY_REAL
 from protocols.tps.columns import (
     AMPLITUDE,
     BASELINE,
     CEILING,
-    EXACT,
-    IDENTITY,
-    IDENTITY_REAL,
     ORACLE_FAILED,
     ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
@@ -48,7 +46,6 @@ ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middlin
 BASELINE_SLICES = ("short baselines", "middling", "long")
 LEAST_CEILING = 0.5  # AUC@20 signed of the ceiling; below it the oracle's numbers mean little
 CEILING_LINE, OTHERS_LINE = "ceiling (real, blurred)", "real clips of other pairs"
-BLEEDING = "flagged by bleed"  # block of a table
 
 
 class Findings(NamedTuple):
