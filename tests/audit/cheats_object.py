@@ -21,7 +21,7 @@ from baselines.controls.partial_motion import placed
 from baselines.controls.warping import DepthScene, Warp, Warping
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.geometry.rotations import rotation_exp
-from evalkit.geometry.se3 import rotation_angle_deg
+from evalkit.geometry.se3 import camera_centres, rotation_angle_deg
 from evalkit.method import PoseCode, Scene
 from evalkit.views import Cameras, Views, take_views
 
@@ -79,12 +79,17 @@ class EqualSteps(Warping):
 
     def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
         """Relative to the reference, whose camera looks at the middle of the object from `ELEVATION_DEG` above."""
-        batch, count = views.images.shape[:2]
+        count = views.images.shape[1]
         angle = (torch.arange(count) - count // 2).to(views.images) * math.radians(self.turn_deg) / count
-        lift = math.radians(ELEVATION_DEG)
-        axis = torch.tensor([0.0, math.cos(lift), math.sin(lift)]).to(angle)  # of the turn, in the reference camera
-        rotation = rotation_exp(angle[:, None] * axis)
-        return PoseCode(cameras=Cameras(on_sphere(rotation).expand(batch, -1, -1, -1), views.intrinsics))
+        lift = self.elevation(views)
+        # the axis of the turn [B, 3] in the reference camera
+        axis = torch.stack([torch.zeros_like(lift), lift.cos(), lift.sin()], dim=-1).to(angle)
+        rotation = rotation_exp(angle[:, None] * axis[:, None])
+        return PoseCode(cameras=Cameras(on_sphere(rotation), views.intrinsics))
+
+    def elevation(self, views: Views) -> Tensor:
+        """The camera's height above the object [B], in radians."""
+        return torch.full((len(views.images),), math.radians(ELEVATION_DEG))
 
     def encode_scene(self, views: Views, poses: PoseCode) -> Scene:
         """That of `Warp`, with the mean colour of the object."""
@@ -101,6 +106,18 @@ class EqualSteps(Warping):
             poses = PoseCode(cameras=replace(poses.cameras, w2c=on_sphere(poses.cameras.w2c[..., :3, :3])))
         renders = super().render(scene.scene, poses)
         return self.paint(renders, scene.colour) if self.paint else renders
+
+
+class KnownElevation(EqualSteps):
+    """Equal steps at the true height: all that an even turn leaves to guess."""
+
+    card = replace(EqualSteps.card, needs=frozenset({Need.INTRINSICS, Need.DEPTH, Need.CAMERAS}))
+
+    def elevation(self, views: Views) -> Tensor:
+        """That of the true cameras, which look at the origin."""
+        assert views.w2c is not None
+        centre = camera_centres(views.w2c).mean(1)
+        return (centre[:, 2] / DISTANCE).clamp(-1, 1).asin()
 
 
 class OneView(EqualSteps):
@@ -208,6 +225,8 @@ CHEATS: Mapping[str, tuple[object, str]] = {
     "equal steps, filled": (EqualSteps(paint=filled), "no_motion"),
     "equal steps, veiled": (EqualSteps(paint=veiled), "no_motion"),
     "equal steps, blurred": (EqualSteps(paint=softened), "no_motion"),
+    "equal steps, true height": (KnownElevation(), "no_motion"),
+    "true height, filled": (KnownElevation(paint=filled), "no_motion"),
     "equal steps, centred": (EqualSteps(is_centred=True), "no_motion"),
     "half a turn, centred": (EqualSteps(180.0, is_centred=True), "no_motion"),
     "half a turn, centred, filled": (EqualSteps(180.0, filled, is_centred=True), "no_motion"),
