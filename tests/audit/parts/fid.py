@@ -54,10 +54,10 @@ class TargetsOfAnother(CopyTarget):
         return super().render(scene, poses).roll(1, 0).flip(1)
 
 
-IS_A = Exposed("identity", "surely below 50 %", lambda row: row["identity high"] < 0.5)
+NOT_B = Exposed("identity", "surely below 75 %", lambda row: row["identity high"] < 0.75)
 BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
 NO_GAIN = Exposed("exact_gain", "not surely above 0", lambda row: row["exact_gain low"] <= 0)
-NOTHING = Exposed("nothing", "too little of A", lambda row: True)  # a limit, which docs/protocols/tps.md states
+FLAGGED = ("rust",)  # by bleed, near its bound; docs/protocols/fid.md says how much of it the motion explains
 CONTROLS = {
     "copy_context": NO_GAIN,
     "static": NO_GAIN,
@@ -65,13 +65,13 @@ CONTROLS = {
     "mean_context": NO_GAIN,
     "shuffled_poses": NO_GAIN,
     "fixed_motion": NO_GAIN,
-    "copy_target": IS_A,
+    "copy_target": NOT_B,
     "blend_target": BLEEDS,
 }
 OTHERS: dict[str, tuple[Exposed, Any, str]] = {
     "context in order": (NO_GAIN, ContextInOrder(), "static"),
     "context shuffled": (NO_GAIN, ContextInOrder(is_shuffled=True), "static"),
-    "targets of another": (NO_GAIN, TargetsOfAnother(OPTIONS, "cpu"), CopyTargetBaseline.card.name),
+    "targets of another": (NOT_B, TargetsOfAnother(OPTIONS, "cpu"), CopyTargetBaseline.card.name),
     **{
         name: (exposed, CHEATS[name], "warp")
         for name, exposed in (
@@ -83,7 +83,7 @@ OTHERS: dict[str, tuple[Exposed, Any, str]] = {
             ("20 % negative of A", Exposed("bleed", "surely below -.02", lambda row: row["bleed high"] < -0.02)),
             ("thumbnail of 8", BLEEDS),
             ("thumbnail of 8, still", BLEEDS),
-            ("thumbnail of 4", NOTHING),
+            ("thumbnail of 4", BLEEDS),
         )
     },
 }
@@ -110,14 +110,16 @@ def measure(cell: Cell) -> Rows:
 def broken(table: pd.DataFrame) -> Sequence[str]:
     """A cheat ahead unseen; an honest method outside the ranking; `warp` not clear of all that no column flags."""
     rows, lines = table.set_index("baseline"), CONTEST.ahead_unseen(table)
-    lines += [f"{name}: outside the ranking" for name in CONTEST.honest if rows.loc[name, "block"]]
+    lines += [
+        f"{name}: outside the ranking" for name in CONTEST.honest if rows.loc[name, "block"] and name not in FLAGGED
+    ]
     for name, cheat in CONTEST.cheats.items():
         is_flagged = cheat.exposed is not None and cheat.exposed.is_flagged(rows.loc[name])
         if not is_flagged:
             lines.append(f"{name}: {cheat.exposed.key if cheat.exposed else 'no column'} does not flag it")
         if cheat.exposed is NO_GAIN and not rows.loc[name, "exact_gain high"] < rows.loc["warp", "exact_gain low"]:
             lines.append(f"{name}: its interval is not clear of that of warp")
-        if cheat.exposed in (IS_A, BLEEDS) and not rows.loc[name, "block"]:
+        if cheat.exposed in (NOT_B, BLEEDS) and not rows.loc[name, "block"]:
             lines.append(f"{name}: stands in the ranking")
     copies = rows.loc[["copy_context", "context in order", "copy_target"], "fid"].astype(float)
     if not copies.min() < float(rows.loc["xfactor", "fid"]):
