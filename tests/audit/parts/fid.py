@@ -145,5 +145,4 @@ PART = Part(
     measure=measure,
     broken=broken,
     view=CONTEST.view,
-    workers=1,
 )

@@ -131,5 +131,4 @@ PART = Part(
     measure=measure,
     broken=broken,
     view=view,
-    workers=1,
 )
