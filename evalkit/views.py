@@ -83,6 +83,8 @@ class Views:
         intrinsics: [B, V, 3, 3], in pixels.
         depth: [B, V, H, W].
         frame_numbers: [B, V].
+        visible: bool [B, V, H, W], false where the protocol has painted over pixels of a target (`painted_over`), for
+            methods that can leave pixels out; None where it has not.
     """
 
     images: Tensor
@@ -91,6 +93,7 @@ class Views:
     intrinsics: Tensor | None = None
     depth: Tensor | None = None
     frame_numbers: Tensor | None = None
+    visible: Tensor | None = None
 
     @staticmethod
     def of(
@@ -139,6 +142,22 @@ class Views:
         images = self.images.masked_fill(hidden[:, :, None, None, None], torch.nan)
         depth = None if self.depth is None else self.depth.masked_fill(hidden[:, :, None, None], torch.nan)
         return replace(self, images=images, depth=depth)
+
+    def painted_over(self, positions: Tensor, columns: int, colour: Tensor) -> Views:
+        """Return the same views with the columns from ``columns`` on painted over, and depth there NaN.
+
+        Args:
+            positions: of the views [B, K].
+            columns: how many columns at the left stay.
+            colour: [B, 3].
+        """
+        rows = torch.zeros(self.images.shape[:2], dtype=torch.bool, device=self.images.device)
+        rows.scatter_(1, positions.to(rows.device), True)
+        right = torch.arange(self.images.shape[-1], device=rows.device) >= columns
+        hidden = (rows[:, :, None, None] & right).expand(*self.images.shape[:2], *self.images.shape[-2:])
+        images = torch.where(hidden[:, :, None], colour.to(self.images)[:, None, :, None, None], self.images)
+        depth = None if self.depth is None else self.depth.masked_fill(hidden, torch.nan)
+        return replace(self, images=images, depth=depth, visible=~hidden)
 
 
 def take_views(values: Tensor, positions: Tensor) -> Tensor:

@@ -30,6 +30,18 @@ class CopyContextBaseline:
     )
 
 
+class FadeContextBaseline:
+    """Fades in time between the context frames before and after the target: no use of pose, but of the clock."""
+
+    class Options(ControlOptions):
+        """No settings."""
+
+        name: str = "fade_context"
+
+    implementation = "baselines.controls.copies:FadeContext"
+    card = replace(CopyContextBaseline.card, name="fade_context", summary="a fade in time between context frames")
+
+
 class StaticBaseline:
     """Shows the reference frame at every pose; its poses are latents without content."""
 

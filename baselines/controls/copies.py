@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from baselines.controls.cards import (
     ControlOptions,
     CopyContextBaseline,
     CopyTargetBaseline,
+    FadeContextBaseline,
     MeanContextBaseline,
     StaticBaseline,
     StaticBlurredBaseline,
@@ -31,6 +33,19 @@ class TimedImages:
         distance = (times[..., None] - self.times[:, None, :]).abs()
         return take_views(self.images, distance.argmin(dim=-1))
 
+    def faded(self, times: Tensor) -> Tensor:
+        """Return images [B, T, 3, H, W] between those before and after ``times`` [B, T]; outside, the nearest end.
+
+        Times of the scene are in order.
+        """
+        own = self.times.to(times.dtype).contiguous()
+        left = (torch.searchsorted(own, times.contiguous(), right=True) - 1).clamp(0, max(own.shape[1] - 2, 0))
+        right = (left + 1).clamp(max=own.shape[1] - 1)
+        before, after = own.gather(1, left), own.gather(1, right)
+        share = ((times - before) / (after - before).clamp_min(1e-9)).clamp(0, 1).to(self.images.dtype)
+        earlier, later = (take_views(self.images, position) for position in (left, right))
+        return torch.lerp(earlier, later, share[..., None, None, None])
+
 
 def reference_image(views: Views) -> Tensor:
     """Return the image [B, 3, H, W] of the reference: the middle one of the context views [B, C]."""
@@ -42,8 +57,8 @@ def repeated(image: Tensor, count: int) -> Tensor:
     return image[:, None].expand(-1, count, -1, -1, -1)
 
 
-class CopyContext(CopyContextBaseline):
-    """Shows the context frame nearest in time to the target."""
+class ByTime:
+    """Knows the time of each view; a pose is the time since the reference frame."""
 
     def __init__(self, options: ControlOptions, device: str) -> None:
         pass
@@ -59,10 +74,23 @@ class CopyContext(CopyContextBaseline):
         assert poses.latent is not None
         return TimedImages(views.images, poses.latent.squeeze(-1))
 
+
+class CopyContext(CopyContextBaseline, ByTime):
+    """Shows the context frame nearest in time to the target."""
+
     def render(self, scene: Scene, poses: PoseCode) -> Tensor:
         """Return the image nearest in time, the earlier of two."""
         assert isinstance(scene, TimedImages) and poses.latent is not None
         return scene.nearest(poses.latent.squeeze(-1))
+
+
+class FadeContext(FadeContextBaseline, ByTime):
+    """Fades in time between context frames."""
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        """Return a mixture of the images before and after each target, by the time to each."""
+        assert isinstance(scene, TimedImages) and poses.latent is not None
+        return scene.faded(poses.latent.squeeze(-1).to(scene.images.dtype))
 
 
 class OneImage:

@@ -53,7 +53,7 @@ class RayZerTrainee(Trainee):
         rendered = reconstructed(self.network, images, context, target, frozen)
         truth = take_views(images, target)
         loss = reconstruction(rendered, truth, self.model.pixel, self.model.perceptual)
-        quality = psnr(rendered.detach().float().flatten(0, 1), truth.flatten(0, 1)).mean()
+        quality = psnr(rendered.detach().float().flatten(0, 1).clamp(0, 1), truth.flatten(0, 1)).mean()
         return {
             LOSS: self._with_all_weights(loss) if frozen else loss,
             "psnr": quality,

@@ -54,20 +54,48 @@ class XFactor(XFactorBaseline):
         """The latent [B, V, P] of each view, from the pair of the reference and this view; 0 for the reference.
 
         Features [B, V, F] are the input of the last layers, 2048 channels in the released model. The ablation that
-        encodes all views together does so with the reference first.
+        encodes all views together does so with the reference first. Where a protocol has painted over pixels, only
+        the patches without such pixels are read, of both views of a pair, as in the training.
         """
         images = 2 * views.images.float() - 1
         count = images.shape[1]
         reference = reference_of(context)[:, None]
         others = _without(reference, count)
         order = torch.cat([reference, others], dim=1)
-        segments = whole(len(images), self.model.grid**2, images.device)
-        ordered = take_views(images, order)
+        poses, features = self._encoded(
+            take_views(images, order), whole(len(images), self.model.grid**2, images.device)
+        )
+        if views.visible is not None:
+            visible = take_views(views.visible, order)
+            seen = self._encoded(take_views(images, order), self._visible_patches(visible))
+            hidden = ~visible.all(-1).all(-1)[..., None]
+            poses, features = (
+                torch.where(hidden, part, full) for part, full in zip(seen, (poses, features), strict=True)
+            )
+        return PoseCode(latent=poses, features=features).take(order.argsort(dim=1))
+
+    def _encoded(self, images: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, V, P] and features [B, V, F] of images [B, V, 3, H, W], reference first, from one segment."""
         if self.model.joint_encoder:
-            poses, features = self.network.encoder(ordered, segments)
+            poses, features = self.network.encoder(images, segments)
         else:
-            poses, features = pairwise(self.network, ordered, segments)
-        return PoseCode(latent=poses[:, 0], features=features[:, 0]).take(order.argsort(dim=1))
+            poses, features = pairwise(self.network, images, segments)
+        return poses[:, 0], features[:, 0]
+
+    def _visible_patches(self, visible: Tensor) -> Tensor:
+        """The patches [B, 1, K] without painted pixels in any view, by ``visible`` [B, V, H, W]; as many in each clip.
+
+        Raises UserError where no patch is left.
+        """
+        size = self.model.patch
+        patches = (
+            visible.all(1).unflatten(2, (-1, size)).unflatten(1, (-1, size)).all(4).all(2).flatten(1)
+        )  # [B, grid^2]
+        count = int(patches.sum(1).min())
+        if not count:
+            raise UserError(f"xfactor: no patch of {size} x {size} pixels is visible")
+        chosen: Tensor = patches.float().topk(count).indices.sort().values
+        return chosen[:, None]
 
     @torch.no_grad()
     def encode_scene(self, views: Views, poses: PoseCode) -> Scene:

@@ -38,6 +38,7 @@ class ClipShape:
         context, target: numbers of views of a single clip.
         span: shortest and longest window of a single clip, in frames, inclusive.
         transfer_span: the same for clips between which poses are transferred.
+        wide_span: the same for clips with few context views far apart.
         profile: how frames become squares.
 
     Where one is None, the protocol decides.
@@ -47,6 +48,7 @@ class ClipShape:
     target: int | None = None
     span: tuple[int, int] | None = None
     transfer_span: tuple[int, int] | None = None
+    wide_span: tuple[int, int] | None = None
     profile: Profile | None = None
 
 

@@ -15,8 +15,10 @@ from evalkit.pixels import Profile
 _LVSM, _PIXELSPLAT = Profile.LVSM_P16, Profile.PIXELSPLAT
 SHAPES = MappingProxyType(
     {
-        "clip": ClipShape(context=5, target=3, span=(8, 14), transfer_span=(8, 14), profile=_PIXELSPLAT),
-        "procedural": ClipShape(context=5, target=3, span=(24, 48), transfer_span=(24, 32), profile=_PIXELSPLAT),
+        "clip": ClipShape(context=6, target=3, span=(8, 14), transfer_span=(8, 14), profile=_PIXELSPLAT),
+        "procedural": ClipShape(
+            context=6, target=3, span=(24, 48), transfer_span=(24, 32), wide_span=(80, 96), profile=_PIXELSPLAT
+        ),
         "dl3dv": ClipShape(context=16, target=8, span=(64, 96), transfer_span=(6, 20), profile=_LVSM),
         "re10k": ClipShape(context=5, target=5, span=(128, 192), transfer_span=(40, 200), profile=_LVSM),
         "objaverse": ClipShape(context=12, target=8, span=(50, 65), transfer_span=(9, 40), profile=_LVSM),

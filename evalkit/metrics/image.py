@@ -32,7 +32,7 @@ _ADDED_BEFORE_FLOOR = {"floor": 0.0, "round": 0.5}
 
 
 def mse(pred: Tensor, target: Tensor) -> Tensor:
-    """Return the mean squared error over C, H, W of images [N, 3, H, W], both clamped to [0, 1] -> [N].
+    """Return the mean squared error over C, H, W of images [N, 3, H, W] -> [N].
 
     Pooled PSNR is -10 log10 of its mean over all images; it is at most the mean of their PSNRs. Raises as `psnr`.
 
@@ -48,12 +48,12 @@ def psnr(pred: Tensor, target: Tensor, min_mse: float = 0.0) -> Tensor:
     """Return the peak signal-to-noise ratio in dB, -10 log10(MSE), of images [N, 3, H, W] -> [N]; see `mse`.
 
     Args:
-        pred, target: images [N, 3, H, W]; both are clamped to [0, 1].
+        pred, target: images [N, 3, H, W] in [0, 1]; what lies outside by rounding is clamped.
         min_mse: smallest mean squared error; without it identical images give ``inf``. 1e-8 in E-RayZer's code, 1e-10
             in WildRayZer's, 0 in RayZer's, LVSM's and pixelSplat's.
 
     Raises:
-        ValueError: for shapes that differ, integer images, and NaN.
+        ValueError: for shapes that differ, integer images, NaN, and values outside [0, 1] by more than rounding.
 
     >>> psnr(torch.full((1, 3, 8, 8), 0.5), torch.full((1, 3, 8, 8), 0.6)).round(decimals=4).tolist()
     [20.0]
@@ -73,11 +73,11 @@ def masked_psnr(pred: Tensor, target: Tensor, mask: Tensor, min_mse: float = 0.0
         over: "mask" divides the squared error by the pixels of the mask. "all" divides it by all pixels, as code does
             that makes the background equal in both images: higher by -10 log10 of the mask's share of the image.
     """
-    check_pair(pred, target)
     if mask.dtype != torch.bool or mask.shape != (pred.shape[0], *pred.shape[2:]):
         raise ValueError(
             f"mask must be bool [N, H, W] = {[pred.shape[0], *pred.shape[2:]]}, got {mask.dtype} {list(mask.shape)}"
         )
+    check_pair(pred, target, mask)
     error = _squared_error(_wide(pred), _wide(target)).mean(1, dtype=torch.float64)
     total = torch.where(mask, error, 0.0).sum((1, 2))
     inside = mask.sum((1, 2))
@@ -119,7 +119,7 @@ def psnr_of_saved(pred: Tensor, target: Tensor, rounding: Rounding, min_mse: flo
 def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border: Border = "crop") -> Tensor:
     """Return the structural similarity in [-1, 1] of images [N, 3, H, W] -> [N].
 
-    Gaussian window of 11 taps, sigma 1.5; data range 1; mean over channels. Images are not clamped. The defaults equal
+    Gaussian window of 11 taps, sigma 1.5; data range 1; mean over channels. The defaults equal
     scikit-image's ``structural_similarity(..., gaussian_weights=True, win_size=11, channel_axis=0, data_range=1)`` to
     1e-6, which RayZer, LVSM and pixelSplat use.
 
@@ -131,7 +131,7 @@ def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border
             repeating it (torchmetrics), "zeros" pads with black (pytorch_ssim).
 
     Raises:
-        ValueError: as `psnr`, and for images smaller than 11 pixels.
+        ValueError: as `psnr`, for images smaller than 11 pixels, and for images that a gradient is asked of.
 
     Source: Wang et al. 2004, eq. 13.
 
@@ -142,6 +142,8 @@ def ssim(pred: Tensor, target: Tensor, covariance: Covariance = "sample", border
     check_pair(pred, target)
     if min(pred.shape[-2:]) < _TAPS:
         raise ValueError(f"SSIM needs images of at least 11x11 pixels, got {list(pred.shape)}")
+    if torch.is_grad_enabled() and (pred.requires_grad or target.requires_grad):
+        raise ValueError("SSIM is computed in place and has no gradient here: pass images.detach()")
     return _by_chunks(partial(_ssim_of_chunk, _COVARIANCE[covariance], border), pred, target)
 
 

@@ -1,4 +1,4 @@
-"""Augmentation transfer, `augmentation@1`: poses of one augmentation, rendered in another (XFactor, Table 5).
+"""Augmentation transfer, `augmentation@2`: poses of one augmentation, rendered in another (XFactor, Table 5).
 
 Docs: docs/protocols/augmentation.md.
 """
@@ -23,9 +23,11 @@ from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summa
 from evalkit.seeds import generator
 from protocols.augmentation.options import AugmentationOptions
 from protocols.augmentation.plan import AugmentationPlan
+from protocols.shared.half_blind import KEYS, half_blind_scores
 from protocols.shared.summaries import image_intervals, scored_rows
 from protocols.shared.transfer import Pair, render_transfer
 
+HALF_BLIND = "half_blind"  # [B, T, 3, H, W] in [0, 1], rendered at poses from the left halves of the targets
 FIRST = "augmentation_"  # before a metric's name: of augmentation 1 of the targets, which no method changes
 KEPT_CLIPS = 16  # augmented clips, for the other methods of the same pass over the data
 
@@ -39,8 +41,10 @@ class Augmentation(AugmentationPlan):
         self.augmented = lru_cache(KEPT_CLIPS)(self._augmented)
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
-        """Renders of augmentation 2 at the poses of augmentation 1."""
-        return {RENDERS: render_transfer([self.augmented(loaded) for loaded in batch], method)}
+        """Renders of augmentation 2 at the poses of augmentation 1, of whole targets and of their left halves."""
+        pairs = [self.augmented(loaded) for loaded in batch]
+        renders = render_transfer(pairs, method)
+        return {RENDERS: renders, HALF_BLIND: render_transfer(pairs, method, is_half_blind=True).clamp(0, 1)}
 
     def _augmented(self, loaded: Loaded) -> Loaded:
         """The clip in both augmentations: 1, which gives the poses, and 2, which gives the scene.
@@ -60,15 +64,22 @@ class Augmentation(AugmentationPlan):
         truth = torch.stack([pair.b.images[list(pair.clip_b.target_positions)] for pair in pairs])
         scores = self._scores("", renders, truth)
         scores |= self._scores(FIRST, torch.stack([pair.targets.images for pair in pairs]), truth)
+        blind = [
+            half_blind_scores(pair.b, pair.clip_b, shown) if shown is not None else Scored({})
+            for pair, shown in zip(pairs, predictions.get(HALF_BLIND, [None] * len(pairs)), strict=True)
+        ]
         return [
             Scored(
-                row=_row(pair, target_pose) | {name: float(values[i].mean()) for name, values in scores.items()},
-                arrays={name: values[i] for name, values in scores.items()},
+                row=_row(pair, target_pose)
+                | blind[i].row
+                | {name: float(values[i].mean()) for name, values in scores.items()},
+                arrays={name: values[i] for name, values in scores.items()} | blind[i].arrays,
                 pictures={
                     "context, augmentation 2": pair.context.images,
                     "targets, augmentation 1, which give the poses": pair.targets.images,
                     "targets, augmentation 2": truth[i],
                     "renders": renders[i],
+                    **blind[i].pictures,
                 },
             )
             for i, pair in enumerate(pairs)
@@ -86,7 +97,8 @@ class Augmentation(AugmentationPlan):
             return Summary({})
         copied = scored.assign(**{name: scored[FIRST + name] for name in self.metrics})
         reference = {name: interval.mean for name, interval in image_intervals(copied, self.metrics).items()}
-        return Summary(image_intervals(scored, self.metrics), references={"returning augmentation 1": reference})
+        keys = [key for key in (*KEYS, *self.metrics) if key in scored]
+        return Summary(image_intervals(scored, keys), references={"returning augmentation 1": reference})
 
 
 def _row(pair: Pair, source: TargetPose) -> dict[str, Value]:

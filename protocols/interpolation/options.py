@@ -29,7 +29,7 @@ class InterpolationOptions(ClipOptions):
     """Settings of interpolation: clips, the path between two poses, and how renders are compared."""
 
     name: str = "interpolation"
-    version: Annotated[Literal["1", "rayzer"], Field(description="Ours (1) or RayZer's.")] = "1"
+    version: Annotated[Literal["2", "rayzer"], Field(description="Ours (2) or RayZer's.")] = "2"
     target: Annotated[
         Annotated[int, Field(ge=1)] | None, Field(description="Target views of a clip; null: the dataset's number.")
     ] = None

@@ -9,11 +9,26 @@ from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.data.dataset import Catalogue
 from evalkit.errors import Unsupported, UserError
 from evalkit.oracles.oracle import OracleIdentity
-from evalkit.protocol import Column, Sample
+from evalkit.protocol import Better, Column, Sample
 from protocols.interpolation.options import InterpolationOptions, LatentPath
 from protocols.shared.clips import ClipPlanner
 from protocols.shared.columns import image_columns
 
+OFF_PATH_GAIN = Column(
+    "off_path_gain",
+    "gain off\nthe path dB",
+    better=Better.HIGHER,
+    quantity="psnr",
+    definition="at poses between the first and the last context view, in known worlds",
+    variant="above the best image that needs no pose",
+)
+GAIN = Column(
+    "gain",
+    "gain on\nframes dB",
+    better=Better.HIGHER,
+    quantity="psnr",
+    variant="above the best image that needs no pose",
+)
 COPY = "copy_"  # before a metric's name: of the nearest context view, rendered at its own predicted pose
 
 
@@ -23,6 +38,7 @@ class InterpolationPlan:
     Options = InterpolationOptions
     implementation = "protocols.interpolation.protocol:Interpolation"
     name, uses_oracle = "interpolation", False
+    controls = ("static_blurred", "mean_context", "fade_context")
 
     def __init__(
         self, options: InterpolationOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int
@@ -36,6 +52,8 @@ class InterpolationPlan:
         self.clips = ClipPlanner(options, dataset, seed)
         self.preprocess = self.clips.preprocess
         self.columns = columns_of(options.metrics)
+        if options.version == "2":
+            self.columns = (OFF_PATH_GAIN, GAIN, *self.columns)
 
     def samples(self) -> list[Sample]:
         """Clips as `ClipPlanner` draws them; a clip with a target outside of its context becomes a problem."""
@@ -51,9 +69,9 @@ class InterpolationPlan:
         return TargetPose.INTERPOLATED
 
     def kept_bytes(self, sample: Sample) -> int:
-        """Size of the arrays kept of a sample: each metric of renders and of copies, and the fraction, in float64."""
+        """Bytes of the arrays of a sample, in float64: metrics of renders and copies, fractions, PSNR off the path."""
         targets = sum(len(clip.target) for clip in sample.clips)
-        return 8 * targets * (2 * len(self.options.metrics) + 1)
+        return 8 * targets * (2 * len(self.options.metrics) + 2)
 
 
 def columns_of(metrics: Sequence[str]) -> tuple[Column, ...]:

@@ -1,4 +1,4 @@
-"""`interpolation@1`: can predicted poses be interpolated as true ones can? (RayZer, Table 5).
+"""`interpolation@2`: can predicted poses be interpolated as true ones can? (RayZer, Table 5).
 
 Docs: docs/protocols/interpolation.md.
 """
@@ -12,19 +12,25 @@ import torch
 from torch import Tensor
 
 from evalkit.card import TargetPose
-from evalkit.data.dataset import Dataset
-from evalkit.method import Method
-from evalkit.metrics.named import computable, image_scores
+from evalkit.data.dataset import Dataset, KnownWorld
+from evalkit.method import Method, PoseCode, Scene
+from evalkit.metrics.image import psnr
+from evalkit.metrics.named import MIN_MSE, computable, image_scores
 from evalkit.oracles.oracle import Oracle
-from evalkit.protocol import RENDERS, Arrays, Clip, Loaded, Predictions, Scored, Summary
+from evalkit.protocol import RENDERS, Arrays, Clip, Loaded, Predictions, Scored, Summary, Value
 from evalkit.stats.interval import Interval
 from evalkit.views import take_views
+from protocols.interpolation.off_path import OffPath, between_ends, fractions
 from protocols.interpolation.options import InterpolationOptions
 from protocols.interpolation.paths import PATHS, interpolate
-from protocols.interpolation.plan import COPY, InterpolationPlan
+from protocols.interpolation.plan import COPY, GAIN, OFF_PATH_GAIN, InterpolationPlan
 from protocols.shared.summaries import image_intervals, positions_of, scored_rows
 from protocols.shared.target_poses import Batch
+from protocols.shared.without_pose import images_without_pose
 
+OFF_PATH = "off_path"  # renders between the first and the last predicted pose
+END_COPIES = "end_copies"  # renders of the nearer of these two, at its own predicted pose
+OFF_PATH_PSNR = "off_path_psnr"  # array: of each view off the path
 COPIES = "copies"  # renders of the nearest context view at its own predicted pose
 FRACTION = "fraction"  # how far a target lies on the way from one context view to the next
 
@@ -34,7 +40,8 @@ class Interpolation(InterpolationPlan):
 
     def __init__(self, options: InterpolationOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
         super().__init__(options, dataset, oracle, seed)
-        self.metrics = computable(options.metrics)
+        self.metrics, self.seed = computable(options.metrics), seed
+        self.off_path = OffPath(dataset, seed) if isinstance(dataset, KnownWorld) and options.version == "2" else None
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         """Encode poses and scene from the context alone; render at interpolated poses and at the nearest view's."""
@@ -44,11 +51,22 @@ class Interpolation(InterpolationPlan):
         scene = method.encode_scene(views, poses)
         left, fraction = self._fractions(batch, context.device)
         nearest = torch.where(fraction <= 0.5, left, left + 1)
-        return {
+        return self._off_path(batch, method, scene, poses) | {
             RENDERS: method.render(scene, interpolate(poses, left, fraction, self.options.mode)),
             COPIES: method.render(scene, poses.take(nearest)).clamp(0, 1),
             FRACTION: fraction,
         }
+
+    def _off_path(self, batch: Sequence[Loaded], method: Method, scene: Scene, poses: PoseCode) -> dict[str, Tensor]:
+        """Renders between the first and the last context view, and of the nearer one; nothing in unknown worlds."""
+        if self.off_path is None:
+            return {}
+        clip, device = batch[0].sample.clips[0], batch[0].frames[0].images.device
+        share = torch.stack([fractions(self.seed, loaded.sample.id, len(clip.target)) for loaded in batch]).to(device)
+        last = len(clip.context) - 1
+        between = method.render(scene, between_ends(poses, len(clip.context), share))
+        ends = method.render(scene, poses.take(torch.where(share <= 0.5, 0, last)))
+        return {OFF_PATH: between.clamp(0, 1), END_COPIES: ends.clamp(0, 1)}
 
     def _fractions(self, batch: Sequence[Loaded], device: torch.device) -> tuple[Tensor, Tensor]:
         """Rank [B, T] of the context view before each target, and the fraction [B, T] of the way to the next view."""
@@ -70,7 +88,8 @@ class Interpolation(InterpolationPlan):
             for prefix, images in (("", predictions[RENDERS]), (COPY, predictions[COPIES]))
             for name, values in image_scores(self.metrics, images.flatten(0, 1), truth.flatten(0, 1)).items()
         }
-        fractions = predictions[FRACTION].cpu()
+        how_far = predictions[FRACTION].cpu()
+        gains = [self._gains(loaded, predictions, i) for i, loaded in enumerate(batch)]
         return [
             Scored(
                 row={
@@ -79,18 +98,44 @@ class Interpolation(InterpolationPlan):
                     "n_context": len(clip.context),
                     "n_target": len(clip.target),
                     "target_pose": target_pose.value,
+                    **gains[i].row,
                     **{name: float(values[i].mean()) for name, values in scores.items()},
                 },
-                arrays={name: values[i] for name, values in scores.items()} | {FRACTION: fractions[i]},
+                arrays={name: values[i] for name, values in scores.items()} | {FRACTION: how_far[i]} | gains[i].arrays,
                 pictures={
                     "context": batch[i].frames[0].images[list(clip.context_positions)],
                     "targets": truth[i],
                     "renders between predicted poses": predictions[RENDERS][i],
                     "copies: renders at the nearest predicted pose": predictions[COPIES][i],
+                    **gains[i].pictures,
                 },
             )
             for i, clip in enumerate(clips)
         ]
+
+    def _gains(self, loaded: Loaded, predictions: Predictions, i: int) -> Scored:
+        """How far renders are above the best image without a pose, on frames and off the path; only of version 2."""
+        if self.version != "2":
+            return Scored({})
+        clip, frames = loaded.sample.clips[0], loaded.frames[0]
+        context, truth = (frames.images[list(at)] for at in (clip.context_positions, clip.target_positions))
+        times = sorted(clip.context)
+        others = (*images_without_pose(context, times, sorted(clip.target)), predictions[COPIES][i])
+        row: dict[str, Value] = {GAIN.key: gain_over(predictions[RENDERS][i], others, truth)}
+        if self.off_path is None or OFF_PATH not in predictions:
+            return Scored(row)
+        off_path, renders = self.off_path.truth(loaded), predictions[OFF_PATH][i]
+        share = fractions(self.seed, loaded.sample.id, len(off_path))
+        ends = context[[0, -1]]
+        others = (
+            *images_without_pose(context, times, [times[0] + float(part) * (times[-1] - times[0]) for part in share]),
+            *images_without_pose(ends, (0.0, 1.0), share.tolist()),
+            predictions[END_COPIES][i],
+        )
+        row[OFF_PATH_GAIN.key] = gain_over(renders, others, off_path)
+        quality = psnr(renders, off_path, min_mse=MIN_MSE)
+        shown = {"views off the path": off_path, "renders between the first and the last predicted pose": renders}
+        return Scored(row, {OFF_PATH_PSNR: quality.cpu()}, shown)
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
         """Means over clips, clustered by scene, and beside them the scores of the copies."""
@@ -98,14 +143,22 @@ class Interpolation(InterpolationPlan):
         if scored.empty:
             return Summary({})
         copies = self._scores_of_copies(scored)
+        keys = [key for key in (OFF_PATH_GAIN.key, GAIN.key, *self.metrics) if key in scored]
         return Summary(
-            image_intervals(scored, self.metrics) | {COPY + name: interval for name, interval in copies.items()},
+            image_intervals(scored, keys) | {COPY + name: interval for name, interval in copies.items()},
+            notes=self.clips.notes,
             references={"copying the nearest rendered view": {name: score.mean for name, score in copies.items()}},
         )
 
     def _scores_of_copies(self, scored: pd.DataFrame) -> dict[str, Interval]:
         """Means of the copies, by the name of the metric."""
         return image_intervals(scored.assign(**{name: scored[COPY + name] for name in self.metrics}), self.metrics)
+
+
+def gain_over(renders: Tensor, others: Sequence[Tensor], truth: Tensor) -> float:
+    """Mean PSNR in dB of renders [T, 3, H, W], above the best of other images of the same views."""
+    own, *rest = (float(psnr(images, truth, min_mse=MIN_MSE).mean()) for images in (renders, *others))
+    return own - max(rest)
 
 
 def _ranks_before_targets(clip: Clip) -> list[int]:

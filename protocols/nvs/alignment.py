@@ -31,7 +31,7 @@ def align_se3(render: Render, start: PoseCode, target: Tensor, options: AlignOpt
     Args:
         render: renders poses [B, T], differentiable in their cameras.
         start: poses [B, T] with cameras, from which the fit starts.
-        target: images [B, T, 3, H, W].
+        target: images [B, T, 3, H, W]; narrower ones are compared with the left columns of the renders.
         options: steps, learning rate and loss.
 
     Returns:
@@ -91,6 +91,7 @@ def _loss(images: Tensor, target: Tensor, options: AlignOptions) -> Tensor:
     """Summed over samples: Adam then moves each pose independently of the rest of the batch."""
     if not images.requires_grad:
         raise Unsupported("target poses can be aligned only where the render is differentiable in its cameras")
+    images = images[..., : target.shape[-1]]
     loss = (images - target).square().mean((1, 2, 3, 4)).sum()
     if options.lpips:
         distances = lpips(images.flatten(0, 1), target.flatten(0, 1), "vgg")

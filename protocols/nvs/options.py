@@ -11,6 +11,7 @@ from evalkit.config.options import Options
 from evalkit.index.slices import Rule
 from evalkit.metrics.named import MetricNames
 from protocols.shared.clips import ClipOptions
+from protocols.shared.wide_clips import WideOptions
 
 
 class AlignOptions(Options):
@@ -45,6 +46,12 @@ class NvsOptions(ClipOptions):
             "null: the first that the method offers."
         ),
     ] = None
+    wide: Annotated[
+        WideOptions,
+        Field(
+            description="The second clip of a sample, which is scored half-blind; with a list: the list's own frames."
+        ),
+    ] = WideOptions()
     align: Annotated[AlignOptions, Field(description="The fit of aligned_se3 and aligned_free.")] = AlignOptions()
     metrics: Annotated[MetricNames, Field(description="Image metrics by name; docs/metrics.md lists them.")] = (
         "psnr",

@@ -1,4 +1,4 @@
-"""nvs@2: novel view synthesis between context frames of one clip (RayZer, Tables 1-3), on drawn or published frames.
+"""nvs@3: novel view synthesis between context frames of one clip (RayZer, Tables 1-3), on drawn or published frames.
 
 Docs: docs/protocols/nvs.md.
 """
@@ -24,10 +24,14 @@ from evalkit.stats.interval import Interval
 from protocols.nvs.alignment import align_free, align_se3
 from protocols.nvs.options import NvsOptions
 from protocols.nvs.plan import DEDUP, NvsPlan
+from protocols.shared.half_blind import KEYS, half_blind, half_blind_scores
 from protocols.shared.summaries import image_intervals, scored_rows, slices_of
 from protocols.shared.target_poses import Batch, encode
 
 ALIGNMENTS = {TargetPose.ALIGNED_SE3: align_se3, TargetPose.ALIGNED_FREE: align_free}
+HALF_BLIND = (
+    "half_blind"  # [B, T, 3, H, W] in [0, 1], rendered at poses from the left halves of the last clip's targets
+)
 ALIGNED_W2C = "aligned_w2c"  # [B, T, 4, 4], of the aligned sources
 UNSCORED = "unscored_columns"  # [B], pixel columns at the left that a pose has seen, where a method's card says so
 RIGHT_HALF = "image metrics over the right half of each target: its left half gave the pose"
@@ -43,20 +47,27 @@ class Nvs(NvsPlan):
         self.entries = {entry.id: entry for entry in self.index.entries} if self.index else {}
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
-        """Encode poses and scene, render the targets; aligned poses are kept beside the renders."""
-        predictions = self._render(batch, method)
+        """Encode poses and scene, render the targets; aligned poses are kept beside the renders.
+
+        Then the same with the right halves of the targets hidden: of the wide clip, or of the list's own frames.
+        """
+        clips = Batch.of(batch, method)
+        predictions = self._render(clips, method, clips.views.images.shape[-1])
+        hidden = half_blind(Batch.of(batch, method, -1))
+        blind = self._render(hidden, method, hidden.views.images.shape[-1] // 2)
+        predictions[HALF_BLIND] = blind[RENDERS].clamp(0, 1)
         if method.card.score_region == "all":
             return predictions
         return {**predictions, UNSCORED: torch.full((len(batch),), predictions[RENDERS].shape[-1] // 2)}
 
-    def _render(self, batch: Sequence[Loaded], method: Method) -> Predictions:
+    def _render(self, clips: Batch, method: Method, columns: int) -> dict[str, Tensor]:
+        """Render the targets. Where poses are aligned, they see so many columns at the left of the target images."""
         source = self.target_pose(method.card)
-        clips = Batch.of(batch, method)
         poses = encode(clips, method, source)
         scene = method.encode_scene(clips.views.take(clips.context), poses.context)
         if source not in ALIGNMENTS:
             return {RENDERS: method.render(scene, poses.target)}
-        truth = clips.views.take(clips.target).images
+        truth = clips.views.take(clips.target).images[..., :columns]
         align = ALIGNMENTS[source]
         renders, w2c = align(lambda moved: method.render(scene, moved), poses.target, truth, self.options.align)
         return {RENDERS: renders, ALIGNED_W2C: w2c}
@@ -67,21 +78,32 @@ class Nvs(NvsPlan):
         truth = torch.stack([_images(loaded, loaded.sample.clips[0].target_positions) for loaded in batch])
         unscored = int(predictions[UNSCORED][0]) if UNSCORED in predictions else 0
         scores = self._scores(renders, truth, unscored)
+        blind = self._half_blind(batch, predictions.get(HALF_BLIND))
         common: dict[str, Value] = {"target_pose": target_pose.value}
         if unscored:
             common["score_region"] = "right_half"
         residuals = _residuals(predictions)
         return [
             Scored(
-                row=self._row(loaded.sample, scores[i]) | common | residuals[i],
-                arrays=dict(scores[i]),
+                row=self._row(loaded.sample, scores[i]) | blind[i].row | common | residuals[i],
+                arrays=scores[i] | blind[i].arrays,
                 pictures={
                     "context": _images(loaded, loaded.sample.clips[0].context_positions),
                     "targets": truth[i],
                     "renders": renders[i],
+                    **blind[i].pictures,
                 },
             )
             for i, loaded in enumerate(batch)
+        ]
+
+    def _half_blind(self, batch: Sequence[Loaded], renders: Tensor | None) -> list[Scored]:
+        """The half-blind numbers of the last clip of each sample; nothing where there are only renders of the first."""
+        if renders is None:
+            return [Scored({}) for _ in batch]
+        return [
+            half_blind_scores(loaded.frames[-1], loaded.sample.clips[-1], shown)
+            for loaded, shown in zip(batch, renders, strict=True)
         ]
 
     def _scores(self, renders: Tensor, truth: Tensor, unscored: int) -> list[dict[str, Tensor]]:
@@ -122,9 +144,9 @@ class Nvs(NvsPlan):
         if scored.empty:
             return Summary({})
         names = self.options.metrics
-        keys = (*names, *(f"{name}|{DEDUP}" for name in names), RESIDUAL)
+        keys = (*KEYS, *names, *(f"{name}|{DEDUP}" for name in names), RESIDUAL)
         metrics = image_intervals(scored, [key for key in keys if key in scored])
-        notes = (RIGHT_HALF,) if "score_region" in scored else ()
+        notes = (*self.clips.notes, *((RIGHT_HALF,) if "score_region" in scored else ()))
         return Summary(metrics, slices=self._by_overlap(scored), notes=notes)
 
     def _by_overlap(self, scored: pd.DataFrame) -> dict[str, Interval]:

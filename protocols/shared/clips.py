@@ -31,7 +31,7 @@ class ClipCounts(NamedTuple):
     profile: Profile
 
 
-FALLBACK = ClipCounts(context=5, target=3, span=(8, 14), profile=Profile.PIXELSPLAT)
+FALLBACK = ClipCounts(context=6, target=3, span=(8, 14), profile=Profile.PIXELSPLAT)
 
 
 class Sampling(StrEnum):
@@ -53,7 +53,7 @@ class ClipOptions(ComponentOptions):
     """Which frames are context views and which are targets.
 
     What is null comes from the dataset, see `evalkit.data.dataset.ClipShape`; where that says nothing either, a clip
-    has 5 context and 3 target views in a window of 8 to 14 frames, and pixels are pixelSplat's (`FALLBACK`).
+    has 6 context and 3 target views in a window of 8 to 14 frames, and pixels are pixelSplat's (`FALLBACK`).
     """
 
     index: Annotated[
@@ -92,12 +92,24 @@ class ClipPlanner:
         self.preprocess = Preprocess(options.resolution, self.counts.profile)
         self.index = load(options.index).index if options.index else None
         self.source = self.index.name if self.index else f"{selection.value}, {options.sampling.value}, seed {seed}"
+        self.notes = self._notes()
         views, span = self.counts.context + self.counts.target, self.counts.span
         if selection is not Selection.ANYWHERE and not views - 1 <= span[0] <= span[1]:
             raise UserError(
                 f"protocol.span={list(span)}: expected [shortest,longest] with room for {views} "
                 f"different frames, such as protocol.span=[{views - 1},{2 * views}]"
             )
+
+    def _notes(self) -> tuple[str, ...]:
+        """What a reader must know of the split."""
+        context, target = self.counts.context, self.counts.target
+        if self.index is not None or self.options.sampling is Sampling.RANDOM or gcd(context, target) > 1 or target < 2:
+            return ()
+        pattern = "".join("c" if i in even_split(context, target) else "T" for i in range(context + target))
+        return (
+            f"sampling=even does not interleave {context} context and {target} target views ({pattern}): "
+            f"counts with a common divisor do, such as protocol.context={2 * target} protocol.target={target}",
+        )
 
     def samples(self) -> list[Sample]:
         """One sample for each entry of the list, or for each clip; a sample that the data cannot give has a problem."""

@@ -25,10 +25,10 @@ class Batch(NamedTuple):
     target: Tensor
 
     @staticmethod
-    def of(batch: Sequence[Loaded], method: Method) -> Batch:
-        """The first clip of each sample, with what the method's card asks for."""
-        clips = [loaded.sample.clips[0] for loaded in batch]
-        frames = [loaded.frames[0] for loaded in batch]
+    def of(batch: Sequence[Loaded], method: Method, which: int = 0) -> Batch:
+        """One clip of each sample, the first if not told otherwise, with what the method's card asks for."""
+        clips = [loaded.sample.clips[which] for loaded in batch]
+        frames = [loaded.frames[which] for loaded in batch]
         device = frames[0].images.device
         return Batch(
             Views.of(frames, [loaded.sample.id for loaded in batch], method.card.needs, device),

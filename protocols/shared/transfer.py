@@ -12,7 +12,9 @@ from evalkit.geometry.se3 import relative_to
 from evalkit.method import Method, reference_of
 from evalkit.protocol import Clip, Loaded
 from evalkit.views import Frames, Views
+from protocols.shared.half_blind import half_blind
 from protocols.shared.summaries import positions_of
+from protocols.shared.target_poses import Batch
 
 
 class Pair(NamedTuple):
@@ -46,10 +48,11 @@ class Pair(NamedTuple):
         return relative_to(self.a.cameras.w2c[list(self.clip_a.target_positions)], self.a.cameras.w2c[reference])
 
 
-def render_transfer(batch: Sequence[Loaded], method: Method) -> Tensor:
+def render_transfer(batch: Sequence[Loaded], method: Method, is_half_blind: bool = False) -> Tensor:
     """Render B at A's target poses, [B, T, 3, H, W].
 
-    A's poses are encoded from all of A, B's scene from B's context alone; only a PoseCode passes from A to B.
+    A's poses are encoded from all of A, or with the right halves of its targets hidden (`half_blind`); B's scene from
+    B's context alone. Only a PoseCode passes from A to B.
     """
     pairs = [Pair.of(loaded) for loaded in batch]
     ids = [loaded.sample.id for loaded in batch]
@@ -57,6 +60,8 @@ def render_transfer(batch: Sequence[Loaded], method: Method) -> Tensor:
     context_a = positions_of([pair.clip_a.context_positions for pair in pairs], device)
     target_a = positions_of([pair.clip_a.target_positions for pair in pairs], device)
     views_a = Views.of([pair.a for pair in pairs], ids, method.card.needs, device)
+    if is_half_blind:
+        views_a = half_blind(Batch(views_a, context_a, target_a)).views
     views_b = Views.of([pair.context for pair in pairs], ids, method.card.needs, device)
     poses_a = method.encode_poses(views_a, context_a).take(target_a).carried()
     all_of_b = torch.arange(views_b.images.shape[1], device=device).expand(len(batch), -1)

@@ -113,16 +113,17 @@ class Contest:
                 lines.append(f"{name}: {first.title} {first.scale * number:.2f} tops {', '.join(beaten)}, and {silent}")
         return lines
 
-    def best_unflagged(self, table: pd.DataFrame) -> str:
-        """The cheat that is first of those that no column flags."""
-        rows = table.set_index("baseline")
-        unflagged = [
-            name
-            for name, cheat in self.cheats.items()
-            if not (cheat.exposed and cheat.exposed.is_flagged(rows.loc[name]))
+    def not_clear_of_the_best(self, table: pd.DataFrame) -> list[str]:
+        """One line for each cheat whose interval in the first column reaches that of the first honest method."""
+        rows, key = table.set_index("baseline"), self.shown[0].key
+        best, ends = self.honest[0], (f"{key} low", f"{key} high")
+        own, other = ends[::-1] if self.lower_is_better else ends
+        sign = -1 if self.lower_is_better else 1
+        return [
+            f"{name}: its interval of {self.shown[0].title} reaches that of {best}"
+            for name in self.cheats
+            if not sign * _number(rows.loc[name, other]) < sign * _number(rows.loc[best, own])
         ]
-        numbers = rows.loc[unflagged, self.shown[0].key].astype(float)
-        return str(numbers.idxmin() if self.lower_is_better else numbers.idxmax())
 
     def view(self, table: pd.DataFrame) -> pd.DataFrame:
         """The table of the protocol's page."""

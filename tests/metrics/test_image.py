@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from io import BytesIO
 
@@ -138,11 +139,33 @@ def test_psnr_equals_torchmetrics(seed: int) -> None:
     torch.testing.assert_close(psnr(pred, target), torch.stack(expected), rtol=0, atol=1e-5)
 
 
-def test_psnr_clamps_both_images() -> None:
-    target = torch.rand(1, 3, 8, 8)
-    beyond = torch.where(target > 0.5, 7.0, -3.0)
-    torch.testing.assert_close(psnr(beyond, target), psnr(beyond.clamp(0, 1), target))
-    torch.testing.assert_close(psnr(target, beyond), psnr(target, beyond.clamp(0, 1)))
+@pytest.mark.parametrize(
+    "metric", [psnr, mse, ssim, partial(masked_psnr, mask=torch.ones(1, 16, 16, dtype=torch.bool))]
+)
+def test_values_outside_0_to_1_are_refused_but_for_rounding(
+    metric: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+) -> None:
+    image = torch.rand(1, 3, 16, 16)
+    for pair in ((255 * image, image), (image, 255 * image)):
+        with pytest.raises(ValueError, match=r"from 0\.\d* to 25\d: divide them by 255"):
+            metric(*pair)
+    with pytest.raises(ValueError, match=r"got values from -\d"):
+        metric(2 * image - 1, image)
+    metric(image + 5e-4, image - 5e-4)
+
+
+def test_pixels_outside_a_mask_may_have_any_value() -> None:
+    image, mask = torch.rand(1, 3, 16, 16), torch.rand(1, 16, 16) > 0.5
+    masked = torch.where(mask[:, None], image, 300.0)
+    assert masked_psnr(masked, image, mask, min_mse=1e-10).item() == pytest.approx(100)
+
+
+def test_ssim_says_that_it_has_no_gradient() -> None:
+    image = torch.rand(1, 3, 16, 16, requires_grad=True)
+    with pytest.raises(ValueError, match="no gradient here"):
+        ssim(image, image.detach())
+    with torch.no_grad():
+        assert ssim(image, image).item() == pytest.approx(1)
 
 
 def test_identical_images_reach_the_floor_of_published_code() -> None:

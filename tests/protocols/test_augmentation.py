@@ -113,7 +113,12 @@ def test_the_pose_code_of_one_look_passes_to_the_other_and_nothing_else(
     assert torch.equal(spy.encoded[0][0], first.images)
     assert torch.equal(spy.encoded[1][0], second.images[context])
     assert torch.equal(spy.built_from[0], second.images[context])
-    assert len(spy.encoded) == 2
+    assert len(spy.encoded) == 4
+    hidden, targets, half = spy.encoded[2][0], list(one.sample.clips[0].target_positions), first.images.shape[-1] // 2
+    assert torch.equal(hidden[context], first.images[context])
+    assert torch.equal(hidden[targets][..., :half], first.images[targets][..., :half])
+    mean = first.images[context].mean((0, 2, 3))[:, None, None]
+    torch.testing.assert_close(hidden[targets][..., half:], mean.expand_as(hidden[targets][..., half:]))
     assert spy.poses.latent is None and spy.poses.cameras is not None and spy.poses.cameras.intrinsics is None
     assert not torch.equal(first.images, second.images)
 
@@ -129,7 +134,7 @@ def test_copy_target_scores_exactly_what_augmentation_1_does(default: Augmentati
     for row in rows(default, clips, cheat):
         assert row["psnr"] == row["augmentation_psnr"] and row["ssim"] == row["augmentation_ssim"]
     found = summary(default, clips, cheat)
-    expected = {key: interval.mean for key, interval in found.metrics.items()}
+    expected = {key: found.metrics[key].mean for key in ("psnr", "ssim")}
     assert found.references == {"returning augmentation 1": expected}
 
 
@@ -145,6 +150,12 @@ def test_pixels_that_are_repainted_get_through(default: Augmentation, clips: lis
     """Augmentation transfer cannot prove that poses are poses: this is why it stands beside tps, not instead."""
     cheat, honest = (summary(default, clips, each(OPTIONS, "cpu")).metrics["psnr"] for each in (Recolours, Warp))
     assert cheat.mean > honest.mean
+
+
+def test_half_blind_such_pixels_do_not_help(default: Augmentation, clips: list[Loaded]) -> None:
+    methods = {method.card.name: method for method in (each(OPTIONS, "cpu") for each in (Recolours, Warp, Static))}
+    gain = {name: summary(default, clips, each).metrics["half_blind_gain"].mean for name, each in methods.items()}
+    assert gain["warp"] > 3 and max(gain["copy_target"], gain["static"]) <= 0
 
 
 def test_without_a_change_it_is_plain_reconstruction() -> None:
@@ -194,11 +205,11 @@ def test_no_target_is_a_context_frame(default: Augmentation, clips: list[Loaded]
         clip = loaded.sample.clips[0]
         assert not set(clip.target) & set(clip.context)
         assert clip.context[0] < min(clip.target) and max(clip.target) < clip.context[-1]
-        assert default.predict([loaded], Static(OPTIONS, "cpu"))[RENDERS].shape[1] == len(clip.target) == 4
+        assert default.predict([loaded], Static(OPTIONS, "cpu"))[RENDERS].shape[1] == len(clip.target) == 5
 
 
-def test_a_window_of_context_frames_only_is_planned_and_fails() -> None:
-    assert all("context frame" in sample.problem for sample in protocol("protocol.span=[4,4]").samples())
+def test_a_window_without_room_between_context_frames_is_planned_and_fails() -> None:
+    assert all("no room for" in sample.problem for sample in protocol("protocol.span=[6,6]").samples())
 
 
 @pytest.mark.parametrize(("typed", "answer"), [

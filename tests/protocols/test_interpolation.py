@@ -14,7 +14,7 @@ from torch import Tensor
 
 from baselines.controls.cards import ControlOptions
 from baselines.controls.constant_motion import NoMotion
-from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.copies import CopyContext, CopyTarget, FadeContext, Static
 from baselines.controls.warping import Warp
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.config.validation import parse
@@ -221,7 +221,7 @@ def test_the_method_never_sees_a_target() -> None:
     one.predict(batch, spy)
     own = [loaded.frames[0].images[list(loaded.sample.clips[0].context_positions)] for loaded in batch]
     assert torch.equal(spy.views.images, torch.stack(own))
-    assert spy.context.tolist() == [[0, 1, 2, 3, 4]] * len(batch)
+    assert spy.context.tolist() == [[0, 1, 2, 3, 4, 5]] * len(batch)
 
 
 def test_latents_are_refused_unless_the_straight_line_is_asked_for() -> None:
@@ -282,3 +282,33 @@ def test_without_true_cameras_there_is_no_coefficient() -> None:
     blind.provides = frozenset()  # type: ignore[misc]
     with pytest.raises(UserError, match="coefficients from true cameras"):
         Interpolation(one.options, blind, None, 0)
+
+
+def test_off_the_path_exact_poses_are_exact_and_the_clock_gains_nothing() -> None:
+    one = protocol(world="orbits", latent="linear")
+    batch, world = load(one), one.clips.dataset
+    assert isinstance(world, ProceduralDataset)
+    exact = one.score(batch, one.predict(batch, RayCast(world, 48)), TargetPose.GIVEN)
+    assert min(scored.arrays["off_path_psnr"].min() for scored in exact) > 60
+    for cheat in (CopyTarget(OPTIONS, "cpu"), FadeContext(OPTIONS, "cpu"), Static(OPTIONS, "cpu")):
+        for scored in one.score(batch, one.predict(batch, cheat), TargetPose.INTERPOLATED):
+            assert scored.row["off_path_gain"] <= 1e-6 and scored.row["gain"] <= 1.0
+    warp = one.score(batch, one.predict(batch, Warp(OPTIONS, "cpu")), TargetPose.INTERPOLATED)
+    assert min(float(scored.row["off_path_gain"]) for scored in warp) > 0
+
+
+def test_off_the_path_does_not_depend_on_batch_or_order() -> None:
+    one, method = protocol(), Warp(OPTIONS, "cpu")
+    batch = load(one)
+    together = one.score(batch, one.predict(batch, method), TargetPose.INTERPOLATED)
+    backwards = [
+        one.score([loaded], one.predict([loaded], method), TargetPose.INTERPOLATED)[0] for loaded in batch[::-1]
+    ]
+    assert [scored.row for scored in together] == [scored.row for scored in backwards[::-1]]
+
+
+def test_rayzers_version_has_no_views_off_the_path() -> None:
+    one = protocol(version="rayzer")
+    batch = load(one)[:1]
+    (scored,) = one.score(batch, one.predict(batch, Warp(OPTIONS, "cpu")), TargetPose.INTERPOLATED)
+    assert "off_path_gain" not in scored.row and one.columns[0].key == "psnr"

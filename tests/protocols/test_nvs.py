@@ -86,13 +86,13 @@ def test_what_the_user_says_comes_before_the_dataset_and_that_before_the_fallbac
     )
     assert typed.clips.counts == (2, 1, (9, 9), Profile.LVSM_P8)
     silent = NvsPlan(NvsOptions(), LongSequences(400), None, 0)
-    assert silent.clips.counts == FALLBACK == (5, 3, (8, 14), Profile.PIXELSPLAT)
+    assert silent.clips.counts == FALLBACK == (6, 3, (8, 14), Profile.PIXELSPLAT)
     partly = NvsPlan(NvsOptions(), LongSequences(400, ClipShape(span=(24, 48))), None, 0)
     assert partly.clips.counts == FALLBACK._replace(span=(24, 48))
 
 
 def test_a_window_without_room_for_the_views_is_refused() -> None:
-    with pytest.raises(UserError, match=r"protocol.span=\[3, 4\]: .* room for 8 different frames.*span=\[7,16\]"):
+    with pytest.raises(UserError, match=r"protocol.span=\[3, 4\]: .* room for 9 different frames.*span=\[8,18\]"):
         NvsPlan(NvsOptions(span=(3, 4)), LongSequences(400), None, 0)
 
 

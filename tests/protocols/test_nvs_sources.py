@@ -72,7 +72,8 @@ def test_the_arrays_of_a_sample_are_as_large_as_planned(tmp_path: Path, a_list: 
 
 
 def test_a_column_says_of_what_it_is_a_number(tmp_path: Path, a_list: Path) -> None:
-    psnr, _, dedup = run(tmp_path, "baseline=static", f"protocol.index={a_list}").protocol.columns
+    gain, _, psnr, _, dedup = run(tmp_path, "baseline=static", f"protocol.index={a_list}").protocol.columns
+    assert (gain.key, gain.better) == ("half_blind_gain", Better.HIGHER)
     assert (psnr.key, psnr.quantity, psnr.better, psnr.variant) == ("psnr", "psnr", Better.HIGHER, "")
     assert (dedup.key, dedup.quantity, dedup.better, dedup.variant) == ("psnr|dedup", "psnr", Better.HIGHER, "dedup")
 
@@ -170,16 +171,16 @@ def test_context_only_shows_each_target_alone_and_the_scene_none(tmp_path: Path)
     loaded, context, target = witnessed(tmp_path, TargetPose.CONTEXT_ONLY)
     clip, brightness = loaded.sample.clips[0], loaded.frames[0].images.mean((1, 2, 3))
     own = brightness[list(clip.context_positions)]
-    assert torch.allclose(context[:, 1], own.mean()) and (context[:, 2] == 5).all()
+    assert torch.allclose(context[:, 1], own.mean()) and (context[:, 2] == 6).all()
     for position, pose in zip(clip.target_positions, target, strict=True):
         assert torch.allclose(pose[0], brightness[position]), "each target keeps its own pose"
-        assert torch.allclose(pose[1], (own.sum() + brightness[position]) / 6)
-        assert pose[2] == 6
+        assert torch.allclose(pose[1], (own.sum() + brightness[position]) / 7)
+        assert pose[2] == 7
 
 
 def test_joint_shows_everything_and_given_no_target(tmp_path: Path) -> None:
     loaded, context, _ = witnessed(tmp_path, TargetPose.JOINT)
-    assert torch.allclose(context[:, 1], loaded.frames[0].images.mean()) and (context[:, 2] == 8).all()
+    assert torch.allclose(context[:, 1], loaded.frames[0].images.mean()) and (context[:, 2] == 9).all()
     _, context, target = witnessed(tmp_path, TargetPose.GIVEN)
     assert target.isnan().any() and context[:, 1].isnan().all(), "whoever looks at a hidden target sees NaN"
 

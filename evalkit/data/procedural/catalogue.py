@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 from evalkit.card import Need
-from evalkit.data.dataset import ClipShape, SequenceInfo
+from evalkit.data.dataset import SequenceInfo
 from evalkit.data.procedural.options import ProceduralOptions
-from evalkit.pixels import Profile
+from evalkit.data.shapes import shape_named
 
 
 class Procedural:
@@ -18,7 +18,7 @@ class Procedural:
     implementation = "evalkit.data.procedural.dataset:ProceduralDataset"
     provides = frozenset(Need)
     # Frames are rendered square, so that every preprocessing profile gives the same pixels.
-    clip_shape = ClipShape(context=5, target=3, span=(24, 48), transfer_span=(24, 32), profile=Profile.PIXELSPLAT)
+    clip_shape = shape_named("procedural")
 
     def __init__(self, options: ProceduralOptions, device: str) -> None:
         self.options, self.device = options, device
