@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
+from evalkit.metrics.identity_feature import Feature
 from protocols.shared.transfer_plan import TransferOptions
 
 
 class FidOptions(TransferOptions):
-    """Settings of fid: beside those of the transfer, how KID is averaged, and whether frames pass through 8 bits."""
+    """Settings of fid: beside those of the transfer, how scenes are told apart, how KID is averaged, and 8 bits."""
 
     name: str = "fid"
+    version: Annotated[Literal["2"], Field(description="Version of the protocol.")] = "2"
+    identity: Annotated[
+        Feature, Field(description="How frames are compared, to tell scene B from A: histogram or inception.")
+    ] = Feature.HISTOGRAM
     target: Annotated[
         int, Field(ge=1, description="Target views of a clip, and real frames of B in each of the two sets.")
     ] = 5

@@ -1,4 +1,4 @@
-"""fid@1 without tensors: pairs of clips, and the real frames of B that renders are compared with."""
+"""fid@2 without tensors: pairs of clips, and the real frames of B that renders are compared with."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import numpy as np
 
 from evalkit.card import Card, TargetPose
 from evalkit.data.dataset import Catalogue
+from evalkit.metrics.identity_feature import Feature
 from evalkit.oracles.oracle import OracleIdentity
 from evalkit.pixels import Preprocess
 from evalkit.protocol import Better, Clip, Column, Sample
 from evalkit.seeds import generator
 from protocols.fid.options import FidOptions
+from protocols.shared.bleed_names import change_bytes
 from protocols.shared.sources import first_supported
+from protocols.shared.transfer_columns import (
+    bleed_column,
+    exact_gain_column,
+    exact_psnr_column,
+    identity_column,
+)
 from protocols.shared.transfer_plan import TransferPlanner
 
 NETWORKS = ("inception",)
@@ -25,19 +33,16 @@ Segment = tuple[int, int]
 
 
 class FidPlan:
-    """Renders of scene B at clip A's poses against real frames of B, as two sets: FID and KID (XFactor, Table 1)."""
+    """Renders of scene B at clip A's poses: are they B, without A, and right? Then FID and KID (XFactor, Table 1)."""
 
     Options = FidOptions
     implementation = "protocols.fid.protocol:Fid"
-    name, version, uses_oracle = "fid", "1", False
-    columns = (
-        Column("fid", "FID", networks=NETWORKS, better=Better.LOWER, quantity="fid", definition=POOL),
-        Column("kid", "KID\n×1000", 1000, networks=NETWORKS, better=Better.LOWER, quantity="kid", definition=POOL),
-        Column("frames", "frames\nin a set", digits=0, quantity="number of frames"),
-    )
+    name, uses_oracle = "fid", False
+    controls = ("static_blurred", "mean_context", "blend_target")
 
     def __init__(self, options: FidOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
-        self.options, self.dataset, self.seed = options, dataset, seed
+        self.options, self.dataset, self.seed, self.version = options, dataset, seed, options.version
+        self.columns = columns_of(options.identity)
         self.transfers = TransferPlanner(options, dataset, seed)
         self.preprocess = Preprocess(options.resolution, options.preprocess)
 
@@ -67,5 +72,23 @@ class FidPlan:
         return first_supported(card, (TargetPose.TRANSFER,), None)
 
     def kept_bytes(self, sample: Sample) -> int:
-        """Bytes of the arrays of a sample: features in float32 of its renders and of both sets of real frames."""
-        return 4 * DIMENSION * sum(len(clip.target) for clip in sample.clips[1:])
+        """Bytes of the arrays of a sample.
+
+        Features in float32 of its renders and of both sets of real frames; changes of targets and of renders.
+        """
+        changes = sum(change_bytes(len(clip.target), self.options.resolution) for clip in sample.clips[:1])
+        return changes + 4 * DIMENSION * sum(len(clip.target) for clip in sample.clips[1:])
+
+
+def columns_of(feature: Feature) -> tuple[Column, ...]:
+    """What is printed: what no copy tops first, and what asks of each render; FID and KID after these."""
+    lower = Better.LOWER
+    return (
+        exact_gain_column(),
+        identity_column(feature),
+        bleed_column(),
+        exact_psnr_column(),
+        Column("fid", "FID", networks=NETWORKS, better=lower, quantity="fid", definition=POOL),
+        Column("kid", "KID\n×1000", 1000, networks=NETWORKS, better=lower, quantity="kid", definition=POOL),
+        Column("frames", "frames\nin a set", digits=0, quantity="number of frames"),
+    )

@@ -1,4 +1,7 @@
-"""`fid@1`: do transferred views look like frames of the dataset? FID and KID, with N and a floor at the same N.
+"""`fid@2`: do transferred views look like frames of the dataset? FID and KID, with N and a floor at the same N.
+
+FID rewards copies: frames of B in any order, and even frames of A, have the distance of real frames. So it never ranks.
+The gain of the exact transfer comes first, where the data can render it; renders must show B and hold no pixel of A.
 
 Docs: docs/protocols/fid.md.
 """
@@ -14,9 +17,10 @@ import pandas as pd
 from torch import Tensor
 
 from evalkit.card import TargetPose
-from evalkit.data.dataset import Dataset
+from evalkit.data.dataset import Dataset, KnownWorld
 from evalkit.method import Method
 from evalkit.metrics import set_distance
+from evalkit.metrics.identity import NETWORKS as IDENTITY_NETWORKS
 from evalkit.metrics.image import quantised
 from evalkit.metrics.inception import inception_features
 from evalkit.metrics.set_distance import Distance
@@ -26,9 +30,16 @@ from evalkit.stats import Interval, mean_interval
 from evalkit.weights.store import absent
 from protocols.fid.options import FidOptions
 from protocols.fid.plan import DIMENSION, NETWORKS, FidPlan
+from protocols.fid.summary import of_each_render
+from protocols.shared.bleed import changes_over_views
+from protocols.shared.bleed_names import RENDER_CHANGE, TARGET_CHANGE
+from protocols.shared.exact_transfer import ExactTransfers, transfer_error
+from protocols.shared.identity import identity_row
 from protocols.shared.summaries import scored_rows
 from protocols.shared.transfer import Pair, render_transfer
+from protocols.shared.transfer_columns import IDENTITY, IDENTITY_REAL
 
+REAL = "real frames of B"
 SETS = {"": "renders", "_floor": "second"}  # suffix of a number -> the set that is compared with the reference frames
 
 
@@ -38,6 +49,8 @@ class Fid(FidPlan):
     def __init__(self, options: FidOptions, dataset: Dataset, oracle: Oracle | None, seed: int) -> None:
         super().__init__(options, dataset, oracle, seed)
         self.has_network = not absent(NETWORKS)
+        self.has_identity_network = not absent(IDENTITY_NETWORKS[options.identity])
+        self.exact_transfers = ExactTransfers(dataset) if isinstance(dataset, KnownWorld) else None
         self._real: dict[str, dict[str, Tensor]] = {}  # features of the last batch, for the other methods of the pass
 
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
@@ -45,7 +58,7 @@ class Fid(FidPlan):
         return {RENDERS: render_transfer(batch, method)}
 
     def score(self, batch: Sequence[Loaded], predictions: Predictions, target_pose: TargetPose) -> list[Scored]:
-        """Keep Inception's features of renders and real frames; a sample alone has no distance."""
+        """Compare each render with B, A and the truth; keep features and changes: a sample alone has no distance."""
         if self.has_network:
             ids = [loaded.sample.id for loaded in batch]
             self._real = {
@@ -65,14 +78,24 @@ class Fid(FidPlan):
             "target_pose": source.value,
             "frames": len(renders),
         }
+        if self.has_identity_network:
+            row |= identity_row(pair, renders, self.options.identity)
         pictures = {
             "context frames of B": pair.context.images,
             "renders of B at the poses of A": renders,
             "reference frames of B": loaded.frames[2].images,
         }
-        if not self.has_network:
-            return Scored(row, pictures=pictures)
-        return Scored(row, {"renders": self._features(renders), **self._real[loaded.sample.id]}, pictures)
+        if self.exact_transfers is not None:
+            truth = self.exact_transfers.of(pair)
+            row |= transfer_error(truth, pair.context, pair.motion(), renders)
+            pictures["exact transfer: B seen along the motion of A"] = truth.images
+        arrays = {
+            TARGET_CHANGE: changes_over_views(pair.targets.images),
+            RENDER_CHANGE: changes_over_views(renders),
+        }
+        if self.has_network:
+            arrays |= {"renders": self._features(renders), **self._real[loaded.sample.id]}
+        return Scored(row, arrays, pictures)
 
     def _real_features(self, loaded: Loaded) -> dict[str, Tensor]:
         reference, second = (self._features(frames.images) for frames in loaded.frames[2:])
@@ -83,18 +106,21 @@ class Fid(FidPlan):
         return inception_features(quantised(images, "round") if self.options.quantise else images)
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
-        """FID and KID of all renders, and of the second real frames, against the reference frames."""
+        """What each render shows, then FID and KID of all renders, and of the second real frames."""
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
+        shown = of_each_render(scored, arrays)
         count, scenes = int(scored["frames"].sum()), {scene for names in scored["scenes"] for scene in names}
-        metrics = {"frames": Interval(count, math.nan, math.nan, len(scored), len(scenes))}
+        metrics = {**shown.metrics, "frames": Interval(count, math.nan, math.nan, len(scored), len(scenes))}
+        real = {IDENTITY: metrics[IDENTITY_REAL].mean} if IDENTITY_REAL in metrics else {}
         if not self.has_network or count < 2:
-            return Summary(metrics)
+            return Summary(metrics, references={REAL: real} if real else {}, notes=shown.notes, block=shown.block)
         for suffix, name in SETS.items():
             metrics |= {f"{key}{suffix}": distance for key, distance in self._distances(scored, arrays, name).items()}
         floor = {key: metrics[f"{key}_floor"].mean for key in ("fid", "kid")}
-        return Summary(metrics, references={"real frames of B": floor | {"frames": count}}, notes=self._notes(count))
+        references = {REAL: real | floor | {"frames": count}}
+        return Summary(metrics, references=references, notes=(*shown.notes, *self._notes(count)), block=shown.block)
 
     def _distances(self, scored: pd.DataFrame, arrays: Arrays, name: str) -> dict[str, Interval]:
         """FID and KID of one set of features against the reference frames."""

@@ -8,7 +8,9 @@ from evalkit.config.options import ComponentOptions
 from evalkit.metrics.accuracies import rra, rta
 from evalkit.oracles.calibration.hook import Accuracies, TrustColumns
 from evalkit.protocol import Clip, Sample
-from protocols.tps.columns import EXACT_PSNR, IDENTITY, ORACLE_ON_REAL, ORACLE_ON_RENDER, SIGNED_AUC
+from protocols.shared.skill_names import SIGNED_AUC
+from protocols.shared.transfer_columns import EXACT_PSNR, IDENTITY
+from protocols.tps.columns import ORACLE_ON_REAL, ORACLE_ON_RENDER
 from protocols.tps.options import TpsOptions
 
 if TYPE_CHECKING:

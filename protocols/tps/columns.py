@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from evalkit.metrics.accuracies import ACCURACIES, MAGNITUDE, AucMethod, auc, rra, rta
-from evalkit.metrics.catalogue import LPIPS_VGG
-from evalkit.metrics.identity_feature import NETWORKS, Feature
+from evalkit.metrics.identity_feature import Feature
 from evalkit.protocol import Better, Column
+from protocols.shared.skill_names import (
+    BEATEN,
+    FOLDED_AUC,
+    NEAR_SKILL,
+    OTHERS,
+    OTHERS_ERROR,
+    OWN_ERROR,
+    SIGNED_AUC,
+    SKILL,
+)
+from protocols.shared.transfer_columns import bleed_column, exact_columns, identity_column
 
 # Before the key of an accuracy (`evalkit.metrics.accuracies.ACCURACIES`) in a row: which cameras are compared.
 RENDER = ""  # the oracle on the renders against the oracle on A's real targets
@@ -20,34 +30,12 @@ ORACLE_ON_REAL, ORACLE_ON_BLURRED, ORACLE_ON_RENDER = "oracle_on_real", "oracle_
 
 FAILED_AS_90 = "failed=90"  # variant of an accuracy: renders that the oracle could not read count as 90 degrees off
 ORACLE_FAILED = "oracle_failed"  # share of the renders that the oracle could not read
-IDENTITY, IDENTITY_REAL = "identity", "identity_real"
 ROTATION_SPAN, BASELINE = "rotation_span_deg", "baseline"  # how much the camera of A moves
 
-EXACT_PSNR, EXACT_SSIM = "exact_psnr", "exact_ssim"
-EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION = "exact_psnr_visible", "exact_visible_fraction"
-
-EXACT_GAIN, EXACT_LPIPS = "exact_gain", "exact_lpips"
-
-EXACT = (EXACT_PSNR, EXACT_SSIM, EXACT_PSNR_VISIBLE, EXACT_VISIBLE_FRACTION, EXACT_GAIN, EXACT_LPIPS)
-
-SIGNED_AUC = auc(AucMethod.EXACT, 20, signed=True)
-FOLDED_AUC = auc(AucMethod.XFACTOR, 20, signed=False)
-
-# Numbers that compare each render with its own clip A and with the real clips A of other pairs.
-SKILL, NEAR_SKILL, OWN_ERROR, OTHERS_ERROR = "skill", "near_skill", "own_error_deg", "others_error_deg"
-BEATEN, BLEED = "others_beaten", "bleed"
 AMPLITUDE = "amplitude"  # how much of the way of A the render goes
 
 # Arrays kept of a pair: the oracle's cameras, and how images differ from their mean over the views.
 REAL_W2C, BLURRED_W2C, RENDER_W2C = "real_w2c", "blurred_w2c", "render_w2c"
-TARGET_CHANGE, RENDER_CHANGE = "target_change", "render_change"
-SIDE = 32  # pixels at which changes are kept; larger images are averaged
-OTHERS = "others"  # variant of an accuracy: the render against the real clips A of other pairs
-
-
-def floor(key: str) -> str:
-    """The key of an accuracy of the same renders against the real clips A of other pairs."""
-    return f"{key}|{OTHERS}"
 
 
 def accuracy_keys(prefix: str) -> tuple[str, ...]:
@@ -78,7 +66,14 @@ def _of_the_paper() -> tuple[Column, ...]:
 
 
 def _ours(feature: Feature) -> tuple[Column, ...]:
-    return (*_of_skill(), *_of_accuracies(), _oracle_failed(), _identity(feature), _bleed(), *_of_exact_transfer())
+    return (
+        *_of_skill(),
+        *_of_accuracies(),
+        _oracle_failed(),
+        identity_column(feature),
+        bleed_column(),
+        *exact_columns(),
+    )
 
 
 def _of_skill() -> tuple[Column, ...]:
@@ -107,50 +102,6 @@ def _of_accuracies() -> tuple[Column, ...]:
     )
 
 
-def _of_exact_transfer() -> tuple[Column, ...]:
-    gain = "dB above the best of static, static_blurred and mean_context on the same pair"
-    return (
-        _exact(EXACT_PSNR, "exact transfer\nPSNR dB"),
-        Column(EXACT_GAIN, "exact gain\ndB", better=Better.HIGHER, quantity="psnr gain", definition=gain),
-        replace(_exact(EXACT_SSIM, "exact\nSSIM"), quantity="ssim", digits=3),
-        Column(
-            EXACT_LPIPS,
-            "exact\nLPIPS",
-            digits=3,
-            networks=LPIPS_VGG.networks,
-            better=Better.LOWER,
-            quantity="lpips",
-            definition="vgg, against scene B ray-cast along A's motion",
-        ),
-        _exact(EXACT_PSNR_VISIBLE, "exact transfer\nPSNR dB, visible\nsurfaces only", "visible surfaces"),
-    )
-
-
-def _bleed() -> Column:
-    definition = "correlation of changes over the views with A's own targets, less that with other pairs'"
-    return Column(
-        BLEED, "bleed", 1, 3, better=Better.LOWER, quantity="pixels of A in the render", definition=definition
-    )
-
-
 def _oracle_failed() -> Column:
     title = "oracle failed\non renders %"
     return Column(ORACLE_FAILED, title, 100, 1, better=Better.LOWER, quantity="renders that the oracle could not read")
-
-
-def _identity(feature: Feature) -> Column:
-    return Column(
-        IDENTITY,
-        "shows B,\nnot A %",
-        100,
-        1,
-        NETWORKS[feature],
-        better=Better.HIGHER,
-        quantity="renders nearer to the context of B than to any frame of A",
-        definition=feature.value,
-    )
-
-
-def _exact(key: str, title: str, variant: str = "") -> Column:
-    definition = "against scene B ray-cast along A's motion, without the reference view"
-    return Column(key, title, better=Better.HIGHER, quantity="psnr", definition=definition, variant=variant)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
 
-from evalkit.metrics.identity import Feature, features, shows_own_scene
 from evalkit.metrics.motion import baselines, long_baselines, rotation_span_deg
 from evalkit.metrics.pose import relative_poses
 from evalkit.oracles.oracle import Estimate
 from evalkit.protocol import Value
 from evalkit.views import Frames
-from protocols.shared.transfer import Pair
-from protocols.tps.columns import AMPLITUDE, BASELINE, IDENTITY, IDENTITY_REAL, OWN_ERROR, ROTATION_SPAN
-from protocols.tps.trajectories import trajectory_errors
+from protocols.shared.skill_names import OWN_ERROR
+from protocols.shared.trajectories import trajectory_errors
+from protocols.tps.columns import AMPLITUDE, BASELINE, ROTATION_SPAN
 
 
 def motion_row(targets: Frames, real: Estimate) -> dict[str, Value]:
@@ -28,20 +26,6 @@ def motion_row(targets: Frames, real: Estimate) -> dict[str, Value]:
     w2c = targets.cameras.w2c[None].cpu()
     depth = 1.0 if targets.depth is None else float(targets.depth[targets.depth.isfinite()].median())
     return {ROTATION_SPAN: float(rotation_span_deg(w2c)), BASELINE: float(baselines(w2c).max()) / depth}
-
-
-def identity_row(pair: Pair, renders: Tensor, feature: Feature) -> dict[str, Value]:
-    """Share of the renders [T, 3, H, W] that are nearer to B's context frames than to any frame of A.
-
-    ``identity_real``: the same for real frames of B that are not in the context, as a reference for the feature.
-    """
-    own, other, rendered = (features(images, feature) for images in (pair.context.images, pair.a.images, renders))
-    not_in_context = [number not in pair.clip_b.context for number in pair.clip_b.target]
-    real = pair.b.images[list(pair.clip_b.target_positions)][not_in_context]
-    row: dict[str, Value] = {IDENTITY: float(shows_own_scene(rendered, own, other).double().mean())}
-    if len(real):
-        row[IDENTITY_REAL] = float(shows_own_scene(features(real, feature), own, other).double().mean())
-    return row
 
 
 def skill_row(real: Estimate, render: Estimate, min_baseline: float) -> dict[str, Value]:

@@ -11,10 +11,11 @@ from evalkit.errors import UserError
 from evalkit.oracles.oracle import OracleIdentity
 from evalkit.pixels import Preprocess
 from evalkit.protocol import Sample
+from protocols.shared.bleed_names import change_bytes
 from protocols.shared.sources import first_supported
 from protocols.shared.transfer_plan import TransferPlanner
 from protocols.tps.calibration import TpsCalibration
-from protocols.tps.columns import SIDE, columns_of
+from protocols.tps.columns import columns_of
 from protocols.tps.options import TpsOptions
 
 if TYPE_CHECKING:
@@ -55,9 +56,8 @@ class TpsPlan:
         Four comparisons of four float64 and a mark per pair of targets; three cameras of 16 float64 per target; what
         changes between the targets and between the renders, in half precision.
         """
-        images = 2 * 2 * 3 * min(SIDE, self.options.resolution) ** 2
         return sum(
-            4 * (4 * 8 + 1) * comb(targets, 2) + (3 * 16 * 8 + images) * targets
+            4 * (4 * 8 + 1) * comb(targets, 2) + 3 * 16 * 8 * targets + change_bytes(targets, self.options.resolution)
             for targets in (len(clip.target) for clip in sample.clips[:1])
         )
 

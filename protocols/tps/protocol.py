@@ -24,9 +24,12 @@ from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle, has_scale
 from evalkit.protocol import RENDERS, Arrays, Clip, Loaded, Predictions, Scored, Summary, Value
 from evalkit.views import Frames
 from evalkit.weights.store import absent
+from protocols.shared.bleed import changes_over_views
+from protocols.shared.bleed_names import RENDER_CHANGE, TARGET_CHANGE
+from protocols.shared.exact_transfer import ExactTransfers, error_image, transfer_error
+from protocols.shared.identity import identity_row
 from protocols.shared.summaries import intervals, scored_rows
 from protocols.shared.transfer import Pair, render_transfer
-from protocols.tps.bleed import changes_over_views
 from protocols.tps.columns import (
     BLURRED_W2C,
     CEILING,
@@ -36,14 +39,11 @@ from protocols.tps.columns import (
     REAL_VS_TRUTH,
     REAL_W2C,
     RENDER,
-    RENDER_CHANGE,
     RENDER_VS_TRUTH,
     RENDER_W2C,
-    TARGET_CHANGE,
 )
-from protocols.tps.exact_transfer import ExactTransfers, error_image, transfer_error
 from protocols.tps.options import TpsOptions
-from protocols.tps.pair_row import amplitude_row, identity_row, motion_row, skill_row
+from protocols.tps.pair_row import amplitude_row, motion_row, skill_row
 from protocols.tps.plan import TpsPlan
 from protocols.tps.summary import against_others, of_the_paper, oracle_values, other_means, unbounded_means
 

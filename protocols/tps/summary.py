@@ -13,37 +13,39 @@ from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import Arrays
 from evalkit.stats.interval import Interval
 from evalkit.stats.jackknife import OwnAndOthers
+from protocols.shared.bleed import is_flagged
+from protocols.shared.bleed_names import BLEED, note_on_bleed
+from protocols.shared.skill import skill
+from protocols.shared.skill_names import (
+    ALIKE_DEG,
+    NEAR_SKILL,
+    OTHERS_ERROR,
+    OWN_ERROR,
+    SIGNED_AUC,
+    SKILL,
+    note_on_alike,
+)
 from protocols.shared.summaries import intervals, slices_of
-from protocols.tps.bleed import FLAGGED, is_flagged
+from protocols.shared.transfer_columns import BLEEDING, EXACT, IDENTITY, IDENTITY_REAL
 from protocols.tps.columns import (
     AMPLITUDE,
     BASELINE,
-    BLEED,
     CEILING,
-    EXACT,
-    IDENTITY,
-    IDENTITY_REAL,
-    NEAR_SKILL,
     ORACLE_FAILED,
     ORACLE_ON_REAL,
     ORACLE_ON_RENDER,
-    OTHERS_ERROR,
-    OWN_ERROR,
     REAL_VS_TRUTH,
     RENDER,
     ROTATION_SPAN,
-    SIGNED_AUC,
-    SKILL,
     accuracy_keys,
     failed_as_90,
 )
-from protocols.tps.skill import ALIKE_DEG, Kept, Motions, bleed_compared, in_part, numbers, skill
+from protocols.tps.skill import Kept, Motions, bleed_compared, in_part, numbers
 
 ROTATION_SLICES = (10.0, 30.0)  # degrees, between the slices of little, middling and much rotation
 BASELINE_SLICES = ("short baselines", "middling", "long")
 LEAST_CEILING = 0.5  # AUC@20 signed of the ceiling; below it the oracle's numbers mean little
 CEILING_LINE, OTHERS_LINE = "ceiling (real, blurred)", "real clips of other pairs"
-BLEEDING = "flagged by bleed"  # block of a table
 
 
 class Findings(NamedTuple):
@@ -123,7 +125,7 @@ def against_others(
     bleed = numbers({BLEED: bleed_compared(scored, kept).means()})
     found = _of_motions(readable, kept, min_baseline)
     is_bleeding = BLEED in bleed and is_flagged(bleed[BLEED])
-    notes = [_note_on_bleed(bleed[BLEED])] if is_bleeding else []
+    notes = [note_on_bleed(bleed[BLEED].mean, bleed[BLEED].low, bleed[BLEED].high)] if is_bleeding else []
     return Findings(
         {**found.metrics, **bleed},
         found.slices,
@@ -145,7 +147,9 @@ def _of_motions(readable: pd.DataFrame, kept: Kept, min_baseline: float) -> Find
     found = numbers(means | {OTHERS_ERROR: means[SKILL]})
     if others[OWN_ERROR] < ALIKE_DEG:
         without = {key: number for key, number in found.items() if key not in (SKILL, NEAR_SKILL)}
-        return Findings(without, {}, {OTHERS_LINE: others}, (_note_on_alike(others[OWN_ERROR]),), "")
+        return Findings(
+            without, {}, {OTHERS_LINE: others}, (note_on_alike(others[OWN_ERROR], "real clips of different pairs"),), ""
+        )
     references = {CEILING_LINE: {SKILL: motions.ceiling()}, OTHERS_LINE: others}
     return Findings(found, _skill_by_part(readable, compared[SKILL]), references, (), "")
 
@@ -157,18 +161,6 @@ def _skill_by_part(readable: pd.DataFrame, compared: OwnAndOthers) -> dict[str, 
         for name in names.cat.categories
     }
     return {name: left_out.interval(skill) for name, left_out in means.items() if left_out.rows}
-
-
-def _note_on_bleed(bleed: Interval) -> str:
-    what, bound = ("pixels of A", bleed.low) if bleed.mean > 0 else ("negatives of pixels of A", bleed.high)
-    return f"bleed: the renders hold {what} ({bleed.mean:.3f}, bound {bound:.3f}; flagged beyond {FLAGGED})"
-
-
-def _note_on_alike(degrees: float) -> str:
-    return (
-        f"clips too alike: the motions of real clips of different pairs are {degrees:.0f} degrees apart on average, "
-        f"below {ALIKE_DEG:.0f}: no skill is printed"
-    )
 
 
 def _notes_on_ceiling(metrics: Mapping[str, Interval]) -> list[str]:

@@ -9,8 +9,9 @@ from torch import Tensor
 from baselines.controls.cards import ControlOptions
 from baselines.controls.copies import MeanContext, StaticBlurred
 from baselines.controls.partial_motion import FixedMotion, HalfMotion
-from baselines.controls.warping import BlendTarget, Warp
+from baselines.controls.warping import BlendTarget, DepthScene, Warp, plain_background
 from evalkit.data.degrade import blurred
+from evalkit.geometry.projection import fill_holes, forward_splat
 from evalkit.geometry.rotations import rotation_exp
 from evalkit.geometry.se3 import camera_centres, motion_exp, rotation_angle_deg
 from evalkit.method import Method, PoseCode
@@ -93,3 +94,48 @@ def test_images_that_do_not_move() -> None:
         poses = method.encode_poses(context, torch.tensor([[0, 1, 2]]))
         shown = method.render(method.encode_scene(context, poses), poses)
         torch.testing.assert_close(shown, image[:, None].expand_as(shown))
+
+
+def object_scene(colours: int) -> tuple[DepthScene, Cameras]:
+    """A square of red at depth 2 before ``colours`` colours at infinity, seen from four places; and a fifth."""
+    images = torch.rand(1, 4, 3, 32, 32, generator=torch.Generator().manual_seed(0)) if colours > 1 else torch.ones(1)
+    images = images.expand(1, 4, 3, 32, 32).clone()
+    depth = torch.full((1, 4, 32, 32), torch.inf)
+    w2c = torch.eye(4, dtype=torch.float64).repeat(1, 5, 1, 1)
+    w2c[0, :, 0, 3] = torch.tensor([-0.5, -0.25, 0.25, 0.5, 0.0])
+    for view, shift in enumerate((-8, -4, 4, 8)):  # of a focal length of 32 pixels
+        images[0, view, :, 8:24, 8 + shift : 24 + shift] = torch.tensor([1.0, 0.0, 0.0])[:, None, None]
+        depth[0, view, 8:24, 8 + shift : 24 + shift] = 2.0
+    intrinsics = torch.tensor([[32.0, 0, 16], [0, 32, 16], [0, 0, 1]], dtype=torch.float64).expand(1, 5, 3, 3)
+    cameras = Cameras(w2c, intrinsics)
+    return DepthScene(images, depth, cameras[:, :4]), cameras[:, 4:]
+
+
+def test_behind_an_object_before_one_colour_warp_leaves_that_colour() -> None:
+    scene, target = object_scene(colours=1)
+    shown = Warp(OPTIONS, "cpu").render(scene, PoseCode(cameras=target))
+    expected = torch.ones(3, 32, 32)
+    expected[1:, 8:24, 8:24] = 0
+    assert torch.equal(plain_background(scene.images, scene.depth), torch.ones(1, 3))
+    error = (shown[0, 0] - expected).abs().amax(0)
+    outline = torch.zeros(32, 32, dtype=torch.bool)
+    outline[8:24, 8:24] = True
+    outline[9:23, 9:23] = False
+    assert error[~outline].max() < 1e-6 and error[outline].mean() <= 0.55  # up to half a pixel is taken off
+
+
+def test_a_scene_is_warped_the_same_whatever_the_background_of_the_others() -> None:
+    (plain, target), (mixed, _) = object_scene(colours=1), object_scene(colours=2)
+    assert plain_background(mixed.images, mixed.depth).isnan().all()
+    both = DepthScene(
+        torch.cat([mixed.images, plain.images]),
+        torch.cat([mixed.depth, plain.depth]),
+        Cameras(plain.cameras.w2c.expand(2, -1, -1, -1), plain.cameras.intrinsics.expand(2, -1, -1, -1)),
+    )
+    targets = Cameras(target.w2c.expand(2, -1, -1, -1), target.intrinsics.expand(2, -1, -1, -1))
+    warp = Warp(OPTIONS, "cpu")
+    together = warp.render(both, PoseCode(cameras=targets))
+    for row, scene in enumerate((mixed, plain)):
+        assert torch.equal(together[row : row + 1], warp.render(scene, PoseCode(cameras=target)))
+    filled = fill_holes(*forward_splat(mixed.images, mixed.depth, mixed.cameras, target))
+    assert torch.equal(together[:1], filled)

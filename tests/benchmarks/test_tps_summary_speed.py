@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 from evalkit.geometry.se3 import motion_exp
 from evalkit.metrics.accuracies import ACCURACIES
 from evalkit.run.store import RunFolder
+from protocols.shared.skill_names import SIGNED_AUC
 from protocols.shared.summaries import intervals
-from protocols.tps.columns import CEILING, SIGNED_AUC
+from protocols.tps.columns import CEILING
 from protocols.tps.summary import Findings, against_others, oracle_values, other_means, unbounded_means
 
 PAIRS, VIEWS, SIDE = 4000, 5, 32

@@ -14,8 +14,6 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool2d
 from typer.testing import CliRunner
 
 import protocols.fid.protocol
@@ -32,30 +30,19 @@ from evalkit.weights.store import absent
 from protocols.fid.options import FidOptions
 from protocols.fid.plan import FidPlan
 from protocols.fid.protocol import Fid
+from protocols.fid.summary import FID_DOES_NOT_RANK, NOT_B, NOTHING_RANKS
 from protocols.shared.transfer import Pair
 from tests.jobs import TestJob, executed, planned_job
+from tests.stand_in_features import nothing_absent, projected, stand_in
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
 TINY = ["protocol=fid", "protocol.resolution=32", "device=cpu"]
 SMALL = [*TINY, "limit=6"]
 
 
-def projected(images: Tensor) -> Tensor:
-    """Stands in for Inception: random directions of the pixels, rectified."""
-    directions = torch.randn(3 * 16 * 16, 64, generator=torch.Generator().manual_seed(0)) / 16
-    return (adaptive_avg_pool2d(images.float(), 16).flatten(1) @ directions).relu()
-
-
-def nothing_absent(names: object) -> tuple[str, ...]:
-    return ()
-
-
 @pytest.fixture(scope="module")
 def network() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(protocols.fid.protocol, "inception_features", projected)
-        patch.setattr(protocols.fid.protocol, "absent", nothing_absent)
-        patch.setattr("evalkit.run.execute.absent", nothing_absent)
+    with stand_in():
         yield
 
 
@@ -142,9 +129,11 @@ def test_the_floor_stands_beside_every_method_with_its_n(results: dict[str, Test
     for job in results.values():
         found = summary(job)
         floor = {key: found["metrics"][f"{key}_floor"]["mean"] for key in ("fid", "kid")}
-        assert found["references"] == {"real frames of B": {**floor, "frames": 30}}
+        real = {"identity": found["metrics"]["identity_real"]["mean"]}
+        assert found["references"] == {"real frames of B": {**real, **floor, "frames": 30}}
         assert found["metrics"]["frames"]["mean"] == 30
-        assert found["notes"][0] == "KID: all 30 frames of each set" and "much of it is bias" in found["notes"][1]
+        assert FID_DOES_NOT_RANK in found["notes"]
+        assert found["notes"][-2] == "KID: all 30 frames of each set" and "much of it is bias" in found["notes"][-1]
         assert found["references"] == summary(results["warp"])["references"]
         for key in ("fid", "kid"):
             interval = found["metrics"][key]
@@ -170,6 +159,38 @@ def test_copy_target_has_the_distance_of_real_frames_of_a(results: dict[str, Tes
     assert means(job)["fid"] == pytest.approx(clean_fid(real_a, kept(job, "reference"))[0], rel=1e-4)
 
 
+def test_fid_never_ranks_and_copies_that_it_rewards_are_below_warp_or_outside(results: dict[str, TestJob]) -> None:
+    first = results["warp"].protocol.columns[0]
+    assert first.key == "exact_gain" and first.better == "higher"
+    found = {name: means(job) for name, job in results.items()}
+    assert found["copy_context"]["fid"] < found["warp"]["fid"]
+    for name in ("copy_context", "static", "shuffled_poses", "copy_target"):
+        assert found[name]["exact_gain"] < 0 < found["warp"]["exact_gain"] - 1
+    blocks = {name: summary(job)["block"] for name, job in results.items()}
+    assert blocks == dict.fromkeys(CONTROLS, "") | {"copy_target": NOT_B}
+    assert found["copy_target"]["bleed"] > 0.5 and found["copy_target"]["identity"] == 0
+    assert abs(found["warp"]["bleed"]) < 0.2 and found["warp"]["identity"] == 1
+
+
+def test_identity_bleed_and_exact_transfer_are_those_of_tps(results: dict[str, TestJob], tmp_path: Path) -> None:
+    settings = ["protocol=tps", "protocol.resolution=32", "device=cpu", "oracle=alignment", "baseline=warp", "limit=6"]
+    tps = planned_job([*settings, f"out={tmp_path}"])
+    executed(tps)
+    ours, theirs = summary(results["warp"])["metrics"], summary(tps)["metrics"]
+    for key in ("exact_gain", "exact_psnr", "identity", "identity_real", "bleed"):
+        assert ours[key] == theirs[key]
+
+
+def test_where_the_data_cannot_be_rendered_the_table_says_that_nothing_ranks(results: dict[str, TestJob]) -> None:
+    job = results["warp"]
+    assert NOTHING_RANKS not in summary(job)["notes"]
+    rows = pd.DataFrame([job.folder.rows()[sample.id] for sample in job.plan.samples])
+    stored = rows[[name for name in rows if not name.startswith("exact")]]
+    found = job.protocol.summarise(stored, job.folder.arrays)
+    assert NOTHING_RANKS in found.notes and "exact_gain" not in found.metrics
+    assert {"identity", "bleed", "fid"} <= found.metrics.keys()
+
+
 def test_shards_in_any_order_and_batches_of_any_size_give_the_same_bits(
     results: dict[str, TestJob], session: Session, tmp_path: Path
 ) -> None:
@@ -191,7 +212,7 @@ def test_subsets_are_named_where_there_are_more_frames(results: dict[str, TestJo
         [{"sample": s.id, "scenes": list(s.scenes), "status": "ok", "frames": 5} for s in job.plan.samples]
     )
     found = Fid(options, job.dataset, None, 0).summarise(rows, job.folder.arrays)
-    assert found.notes[0] == "KID: mean of 7 subsets of 20 frames"
+    assert found.notes[-2] == "KID: mean of 7 subsets of 20 frames"
     assert found.metrics["kid"].mean == pytest.approx(means(job)["kid"], abs=0.02)
 
 
@@ -199,7 +220,7 @@ def test_one_frame_has_no_distance(network: None, session: Session, tmp_path: Pa
     settings = [*TINY, "protocol.target=1", "limit=1", "baseline=static"]
     job = planned_job([*settings, f"out={tmp_path}"], session)
     executed(job)
-    assert set(means(job)) == {"frames"}
+    assert {"fid", "kid", "bleed"}.isdisjoint(means(job)) and means(job)["frames"] == 1
 
 
 def test_without_the_network_the_run_still_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,9 @@ from torch import Tensor
 
 from baselines.controls.cards import ControlOptions
 from baselines.controls.constant_motion import NoMotion
-from baselines.controls.copies import CopyContext, CopyTarget, Static
+from baselines.controls.copies import CopyContext, CopyTarget, MeanContext, Static
 from baselines.controls.warping import ShuffledPoses, Warp
-from evalkit.card import Card, Need, PoseKind, TargetPose
+from evalkit.card import Card, PoseKind, TargetPose
 from evalkit.config.validation import parse
 from evalkit.data.dataset import SequenceInfo
 from evalkit.data.procedural.dataset import ProceduralDataset
@@ -31,20 +31,23 @@ from evalkit.protocol import RENDERS, Loaded, Sample, Summary
 from evalkit.run.store import table
 from evalkit.seeds import generator
 from evalkit.views import Cameras, Views
-from protocols.object.columns import OBJECT_PSNR
+from protocols.object.columns import CHARGED_PSNR, MASK_IOU, OBJECT_PSNR, as_shown
 from protocols.object.options import ObjectOptions
-from protocols.object.protocol import NO_DEPTH, NOT_UNPOSED, Object
+from protocols.object.protocol import NO_BACKGROUND, NO_MASK, NOT_UNPOSED, Object
+from protocols.object.silhouette import background_colour, charged_psnr, object_mask, silhouettes
 from protocols.object.steering import steer
-from protocols.object.truth import Truth
-from protocols.object.turn_frames import frames_around
+from protocols.object.truth import Truth, is_unseen, played_backwards
+from protocols.object.turn_frames import even_frames, least_steps, uneven_frames
+from tests.audit.cheats_object import CHEATS
 
 OPTIONS = ControlOptions(name="control")
 OBJECTS, SIZE, TARGETS = 4, 64, 4
 
 
-def protocol(count: int = OBJECTS, **settings: object) -> Object:
-    dataset = ProceduralDataset(ProceduralOptions(world="turntable", count=count, version=1), "cpu")
-    options = parse(ObjectOptions, {"resolution": SIZE, "metrics": ["psnr"], "target": TARGETS} | settings)
+def protocol(count: int = OBJECTS, version: Literal[1, 2] = 1, **settings: object) -> Object:
+    dataset = ProceduralDataset(ProceduralOptions(world="turntable", count=count, version=version), "cpu")
+    even = {"split": "even", "context": 12, "target": TARGETS}
+    options = parse(ObjectOptions, {"resolution": SIZE, "metrics": ["psnr"]} | even | settings)
     return Object(options, dataset, None, 0)
 
 
@@ -170,7 +173,7 @@ def test_an_arc_ends_in_context_and_lies_in_the_longest_run() -> None:
 def test_frames_differ_wherever_there_is_room(context: int, target: int, extra: int, closed: bool) -> None:
     gaps = context if closed else context - 1
     length = gaps * (-(-target // gaps) + 1) + (not closed) + extra
-    frames = frames_around(5, 5 + length, context, target, closed)
+    frames = even_frames(5, 5 + length, context, target, closed)
     assert tuple(map(len, frames)) == (context, target)
     assert len({*frames[0], *frames[1]}) == context + target and set(range(5, 5 + length)).issuperset(
         frames[0] + frames[1]
@@ -182,7 +185,7 @@ def test_a_perfect_reconstruction_in_its_own_gauge_and_unit_scores_as_the_truth(
 ) -> None:
     one, method = protocol(), Elsewhere()
     clip_rows = rows(one, batch, method)
-    for name in (OBJECT_PSNR, "psnr"):
+    for name in (OBJECT_PSNR, CHARGED_PSNR, MASK_IOU, "psnr"):
         assert clip_rows[name].to_numpy() == pytest.approx(warped.rows[name].to_numpy(), abs=1e-3)
     assert method.shown == {(OBJECTS, 12)}  # the context alone
     assert not clip_rows["handed"].any() and warped.rows["handed"].all()
@@ -272,12 +275,14 @@ def test_one_colour_is_no_reconstruction_and_scores_what_numpy_says(batch: list[
 
 def test_without_depth_every_pixel_is_the_objects(batch: list[Loaded]) -> None:
     one = protocol()
-    one.dataset.provides = one.dataset.provides - {Need.DEPTH}
     blind = [Loaded(loaded.sample, (replace(loaded.frames[0], depth=None),)) for loaded in batch]
     clip_rows = rows(one, blind, Static(OPTIONS, "cpu"))
     assert clip_rows[OBJECT_PSNR].to_numpy() == pytest.approx(clip_rows["psnr"].to_numpy())
     assert clip_rows[f"baseline.{OBJECT_PSNR}"].to_numpy() == pytest.approx(clip_rows["baseline.psnr"].to_numpy())
-    assert one.summarise(clip_rows, lambda sample: {}).notes == (NO_DEPTH,)
+    assert clip_rows[CHARGED_PSNR].to_numpy() == pytest.approx(clip_rows["psnr"].to_numpy())
+    metrics = one.summarise(clip_rows, lambda sample: {}).metrics
+    assert as_shown(CHARGED_PSNR) in metrics and as_shown(MASK_IOU) not in metrics
+    assert one.summarise(clip_rows, lambda sample: {}).notes == (NO_MASK, NO_BACKGROUND.format(OBJECTS, OBJECTS))
 
 
 def test_renders_of_a_failure_score_as_a_failure_again(batch: list[Loaded]) -> None:
@@ -300,3 +305,102 @@ def test_data_without_cameras_are_refused() -> None:
     one.dataset.provides = frozenset()
     with pytest.raises(UserError, match="true relative poses"):
         Object(one.options, one.dataset, None, 0)
+
+
+@given(st.integers(3, 12), st.integers(1, 24), st.integers(0, 200), st.integers(0, 99))
+def test_an_uneven_split_is_a_part_with_targets_in_the_middle_half_of_the_gaps(
+    context: int, target: int, extra: int, seed: int
+) -> None:
+    length = int(least_steps(context, target).sum()) + 1 + extra
+    part = (0.5, 0.8)
+    frames = uneven_frames(5, 5 + length, context, target, part, generator(seed))
+    assert tuple(map(len, frames)) == (context, target)
+    assert len({*frames[0], *frames[1]}) == context + target
+    assert set(range(5, 5 + length)).issuperset(frames[0] + frames[1])
+    for number in frames[1]:
+        left, right = max(n for n in frames[0] if n < number), min(n for n in frames[0] if n > number)
+        assert 4 * min(number - left, right - number) >= right - left
+    spanned = frames[0][-1] - frames[0][0] + 1
+    assert spanned <= max(0.8 * length + 1, length - extra)
+
+
+def test_turns_are_partial_uneven_and_some_backwards() -> None:
+    one = protocol(count=40, split="uneven", context=6, target=12)
+    clips = [sample.clips[0] for sample in one.samples()]
+    assert clips == [sample.clips[0] for sample in one.samples()]
+    spans = np.array([max(clip.context) - min(clip.context) + 1 for clip in clips])
+    assert spans.min() < 60 and spans.max() > 85 and spans.min() >= 48
+    steps = np.array([np.diff(clip.context) for clip in clips])
+    assert np.median(steps.max(1) / steps.min(1)) > 1.7
+    assert 10 < sum(one.is_backwards(sample) for sample in one.samples()) < 30
+    assert not any(protocol(count=40).is_backwards(sample) for sample in one.samples())
+
+
+def test_a_turn_backwards_is_the_same_frames_in_the_other_order(batch: list[Loaded]) -> None:
+    forwards, mirrored = batch[0], played_backwards(batch[0])
+    clip, there = forwards.sample.clips[0], mirrored.sample.clips[0]
+    assert there.numbers == mirrored.frames[0].numbers and list(there.numbers) == sorted(there.numbers)
+    for name in ("context_positions", "target_positions"):
+        shown = mirrored.frames[0].take(getattr(there, name)).images
+        assert torch.equal(shown, forwards.frames[0].take(getattr(clip, name)).images.flip(0))
+    again = played_backwards(mirrored)
+    assert again.sample == forwards.sample and torch.equal(again.frames[0].images, forwards.frames[0].images)
+
+
+def test_targets_that_a_context_frame_shows_already_do_not_count() -> None:
+    one = protocol(version=2, split="uneven", context=6, target=12)
+    loaded = load(one)[0]
+    counted = is_unseen(loaded, 10.0)
+    clip, cameras = loaded.sample.clips[0], loaded.frames[0].cameras
+    assert cameras is not None and 0 < counted.sum() < 12
+    turns = Rotation.from_matrix(cameras.w2c[:, :3, :3].numpy())
+    for t, counts in zip(clip.target_positions, counted.tolist(), strict=True):
+        angles = [np.degrees((turns[t] * turns[c].inv()).magnitude()) for c in clip.context_positions]
+        assert counts == (min(angles) >= 10)
+    (row,) = rows(one, [loaded], Static(OPTIONS, "cpu")).to_dict("records")
+    assert row["n_target"] == counted.sum()
+    with pytest.raises(SampleError, match="no target is turned 181 degrees"):
+        protocol(split="uneven", context=6, unseen_deg=181.0).predict([loaded], Static(OPTIONS, "cpu"))
+
+
+@given(st.floats(0.0, 1.0), st.integers(0, 99))
+def test_painting_the_background_never_pays(colour: float, seed: int) -> None:
+    random = torch.Generator().manual_seed(seed)
+    truth, render = torch.ones(2, 1, 3, 16, 16)
+    mask = torch.zeros(1, 16, 16, dtype=torch.bool)
+    mask[:, 4:12, 4:12] = True
+    truth[:, :, 4:12, 4:12], render[:, :, 4:12, 4:12] = torch.rand(2, 1, 3, 8, 8, generator=random)
+    painted = torch.where(mask[:, None], render, colour)
+    score = charged_psnr(render, truth, mask)
+    inside = ((render - truth)[..., 4:12, 4:12] ** 2).double().mean()
+    assert float(score) == pytest.approx(float(-10 * inside.log10()), abs=1e-4)
+    assert charged_psnr(painted, truth, mask) <= score
+
+
+def test_a_background_is_known_where_it_is_of_one_colour_and_silhouettes_are_read_from_it(batch: list[Loaded]) -> None:
+    frames, white = batch[0].frames[0], torch.ones(3)
+    assert torch.equal(background_colour(frames), white)
+    mask = object_mask(frames)
+    assert torch.equal(object_mask(replace(frames, depth=None, mask=mask)), mask)
+    black = replace(frames, images=torch.where(mask[:, None], frames.images, 0.0))
+    assert torch.equal(background_colour(black), torch.zeros(3))
+    noise = torch.rand(frames.images.shape, generator=torch.Generator().manual_seed(0))
+    assert background_colour(replace(frames, images=noise)).isnan().all()
+    assert background_colour(replace(frames, depth=torch.ones_like(mask).float())).isnan().all()
+    read = silhouettes(black.images[None], torch.zeros(1, 3))[0]
+    assert (read == mask).double().mean() > 0.98
+
+
+def test_guessed_turns_and_painted_backgrounds_stand_far_below_warp() -> None:
+    one = protocol(count=6, version=2, split="uneven", context=6, target=6, resolution=32)
+    batch = [loaded for loaded in load(one) if is_unseen(loaded, 10.0).any()]
+    names = ("equal steps", "equal steps, filled", "equal steps, centred", "static, veiled", "two nearest cameras")
+    tried = {"mean_context": MeanContext(OPTIONS, "cpu")} | {name: CHEATS[name][0] for name in names}
+    found = {name: summary(one, batch, method).metrics for name, method in tried.items()}  # type: ignore[arg-type]
+    warped = summary(one, batch, Warp(OPTIONS, "cpu"))
+    first, iou = one.columns[0].key, as_shown(MASK_IOU)
+    assert all(metrics[first].mean < warped.metrics[first].mean - 2 for metrics in found.values())
+    assert all(found[name][iou].mean < 0.5 for name in ("equal steps", "equal steps, filled", "static, veiled"))
+    assert warped.metrics[iou].mean > 0.75 and 0.8 < warped.references["true images"][iou] < 1
+    blind = CHEATS["thumbnail of 4"][0]
+    assert set(rows(one, batch, blind)["failure"]) == {"renders not finite"}  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ import yaml
 
 from evalkit.config.options import Options
 from evalkit.protocol import Better, Column
-from protocols.fid.plan import FidPlan
+from protocols.fid.plan import columns_of as fid_columns
 from protocols.interpolation.plan import columns_of as interpolation_columns
 from protocols.leak.plan import JOINT_MINUS_ALONE, LeakPlan
 from protocols.object.columns import columns_of as object_columns
@@ -37,7 +37,7 @@ PLANS = {
 }
 HEAVY = {"torch", "torchvision", "pandas", "scipy"}
 COLUMNS = [
-    *FidPlan.columns,
+    *fid_columns(Feature.HISTOGRAM),
     *LeakPlan.columns,
     *interpolation_columns(("psnr", "lpips_vgg")),
     *object_columns(("psnr", "lpips_vgg")),

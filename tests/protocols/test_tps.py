@@ -22,8 +22,9 @@ from evalkit.metrics.pose import chance_floor
 from evalkit.protocol import RENDERS, Loaded
 from evalkit.run.session import Session
 from evalkit.views import Cameras
+from protocols.shared.skill import skill
 from protocols.shared.transfer_plan import TransferOptions, TransferPlanner
-from protocols.tps.skill import Kept, Motions, skill
+from protocols.tps.skill import Kept, Motions
 from tests.jobs import TestJob, executed, planned_job
 
 CONTROLS = ("copy_context", "static", "shuffled_poses", "copy_target", "warp")
@@ -168,7 +169,7 @@ def test_the_skill_of_renders_that_ignore_the_pose_holds_0(results: dict[str, Te
     motions = Motions.of(readable, Kept.read(readable, results["copy_context"].folder.arrays), 0.1)
     rng, skills = torch.Generator().manual_seed(0), []
     for _ in range(100):
-        dealt = replace(motions, render=motions.render[torch.randperm(len(readable), generator=rng)])
+        dealt = replace(motions, estimated=motions.estimated[torch.randperm(len(readable), generator=rng)])
         skills.append(dealt.compared()["skill"].means().interval(skill))
     assert abs(np.mean([found.mean for found in skills])) < 0.03
     assert sum(found.low <= 0 <= found.high for found in skills) >= 93

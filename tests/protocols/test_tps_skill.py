@@ -20,11 +20,11 @@ from evalkit.protocol import Summary
 from evalkit.run.find import FoundRun
 from evalkit.run.session import Session
 from evalkit.views import Cameras, Frames
-from protocols.tps.bleed import changes_over_views
-from protocols.tps.others import MOST, OtherClips
+from protocols.shared.bleed import changes_over_views
+from protocols.shared.others import MOST, OtherClips
+from protocols.shared.trajectories import trajectory_errors
 from protocols.tps.pair_row import amplitude_row
 from protocols.tps.summary import BLEEDING, against_others
-from protocols.tps.trajectories import trajectory_errors
 from tests.jobs import TestJob, executed, planned_job
 
 PAIRS, VIEWS = 32, 5

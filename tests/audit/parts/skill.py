@@ -12,10 +12,11 @@ import torch
 from evalkit.geometry.se3 import motion_exp
 from evalkit.seeds import generator
 from evalkit.stats.jackknife import OwnAndOthers, jackknife_difference
-from protocols.tps.bleed import correlations, is_flagged
-from protocols.tps.columns import BLEED
-from protocols.tps.others import OtherClips
-from protocols.tps.skill import Motions, numbers, skill
+from protocols.shared.bleed import correlations, is_flagged
+from protocols.shared.bleed_names import BLEED
+from protocols.shared.others import OtherClips
+from protocols.shared.skill import Motions, skill
+from protocols.tps.skill import numbers
 from tests.audit.frame import Cell, Part, Rows
 
 DRAWS = 4000
@@ -106,7 +107,7 @@ def _seconds(scenes: Sequence[tuple[str, ...]], own: float, rng: np.random.Gener
     real, render = (motion_exp(torch.from_numpy(rng.standard_normal((len(scenes), 5, 6)))) for _ in range(2))
     start = time.process_time()
     others = OtherClips.of([str(i) for i in range(len(scenes))], scenes)
-    compared = Motions(others, real, real, render, 0.1).compared()
+    compared = Motions(others, real, render, 0.1).compared()
     numbers({key: values.means() for key, values in compared.items()})
     return {"seconds": time.process_time() - start}
 
@@ -130,7 +131,7 @@ def broken(table: pd.DataFrame) -> Sequence[str]:
 PART = Part(
     name="skill",
     title="Intervals of skill and of its differences, tables flagged without bleed, seconds for 4,000 pairs",
-    code=("evalkit/stats", "protocols/tps"),
+    code=("evalkit/stats", "protocols/tps", "protocols/shared"),
     cells=cells,
     measure=measure,
     broken=broken,

@@ -15,7 +15,7 @@ from evalkit.metrics.named import MIN_MSE
 from evalkit.protocol import Clip
 from evalkit.views import Frames
 from protocols.shared.transfer import Pair
-from protocols.tps.columns import (
+from protocols.shared.transfer_columns import (
     EXACT_GAIN,
     EXACT_LPIPS,
     EXACT_PSNR,

@@ -7,15 +7,17 @@ correlates with neither; a trace of A's pixels correlates with its own A alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from evalkit.stats.interval import Floats, Interval
-from protocols.tps.columns import SIDE
-from protocols.tps.others import OtherClips
+from evalkit.stats.jackknife import OwnAndOthers
+from protocols.shared.bleed_names import FLAGGED, SIDE
+from protocols.shared.others import MOST, OtherClips
 
-FLAGGED = 0.02  # a lower bound above it is flagged, and what is surely below its negative
 DRAWN = 8  # other clips of a pair, where there are many pairs
 _BLOCK = 16  # pairs in memory at once
 
@@ -24,6 +26,26 @@ def changes_over_views(images: Tensor) -> Tensor:
     """Return how views [T, 3, S, S] differ from their mean, at `SIDE` pixels at most, in half precision."""
     small = adaptive_avg_pool2d(images.float(), min(SIDE, images.shape[-1]))
     return (small - small.mean(dim=0)).half().cpu()
+
+
+def compared_with_others(
+    renders: Tensor, targets: Tensor, sample_ids: Sequence[str], scenes: Sequence[tuple[str, ...]]
+) -> OwnAndOthers:
+    """Correlations of the changes of renders with those of their own targets and of the others, of all pairs.
+
+    Of more than `MOST` pairs, `DRAWN` others are compared with: their mean varies far less than the own correlation.
+
+    Args:
+        renders, targets: as `changes_over_views` returns them, [N, T, 3, S, S].
+        sample_ids, scenes: of each pair; the first scene is that of A.
+    """
+    others = OtherClips.of(sample_ids, scenes, MOST if len(renders) <= MOST else DRAWN)
+    return others.compared(*correlations(renders, targets, others))
+
+
+def own_minus_others(own: Floats, others: Floats) -> Floats:
+    """Bleed: the mean over own clips less that over the others."""
+    return own - others
 
 
 def correlations(renders: Tensor, targets: Tensor, others: OtherClips) -> tuple[Floats, Floats]:

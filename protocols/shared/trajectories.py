@@ -1,6 +1,6 @@
-"""Each render's motion against the real motion of its own clip A and of other clips: errors of whole trajectories.
+"""The motion of each clip against the true motion of its own clip and of other clips: errors of whole trajectories.
 
-Shapes: N rows (pairs of clips A and B), M other clips of each, V views, P = V(V-1)/2 pairs of views.
+Shapes: N rows (clips, or pairs of clips A and B), M other clips of each, V views, P = V(V-1)/2 pairs of views.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from evalkit.metrics.accuracies import AucMethod
 from evalkit.metrics.motion import long_baselines
 from evalkit.metrics.pose import joint_error, pose_auc, relative_poses
 
-FAILED_DEG = 90.0  # error of a trajectory that the oracle could not read
+FAILED_DEG = 90.0  # error of a trajectory that is unknown: the oracle could not read the clip
 AUC_DEG = 20
 _BLOCK = 64  # rows in memory at once
 
 
 class Trajectories(NamedTuple):
-    """Relative poses of N clips; NaN where the oracle could not read the clip.
+    """Relative poses of N clips; NaN where they are unknown.
 
     ``rotation``: unit quaternions [N, P, 4], of either sign. ``direction`` [N, P, 3] of translation, 0 where both
     cameras of a pair have the same centre. Both float64.
@@ -47,8 +47,8 @@ class Errors(NamedTuple):
     """Errors of trajectories against references, each [N, M].
 
     ``degrees``: mean over the long pairs of views of max(rotation error, signed translation error), 90 where the
-    trajectory could not be read. ``auc_signed`` (exact, long pairs) and ``auc_folded`` (XFactor's, all pairs) at 20
-    degrees; NaN where it could not be read.
+    trajectory is unknown. ``auc_signed`` (exact, long pairs) and ``auc_folded`` (XFactor's, all pairs) at 20
+    degrees; NaN where it is unknown.
     """
 
     degrees: Tensor
@@ -60,7 +60,7 @@ def trajectory_errors(estimated: Tensor, reference: Tensor, others: Tensor, min_
     """Compare trajectories with references that each of them names.
 
     Args:
-        estimated: w2c [N, V, 4, 4]; NaN where the oracle could not read the clip.
+        estimated: w2c [N, V, 4, 4]; NaN where it is unknown.
         reference: w2c [K, V, 4, 4] of the clips that are compared with; a row names them by their number.
         others: [N, M], the references of each trajectory.
         min_baseline: see `evalkit.metrics.motion.long_baselines`, of the reference.

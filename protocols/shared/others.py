@@ -1,4 +1,7 @@
-"""Which other clips a pair is compared with: real clips A of the other pairs, of other scenes."""
+"""Which other clips a clip is compared with: real clips of the other rows, of other scenes.
+
+A row of a transfer is a pair: its clip is clip A.
+"""
 
 from __future__ import annotations
 
