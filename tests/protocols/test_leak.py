@@ -215,7 +215,7 @@ def test_a_method_that_takes_targets_alone_meets_them_alone(default: Leak, clips
     rows(default, clips, Spy(TargetPose.CONTEXT_ONLY))
     assert max(sizes) == 5 + 1
     rows(default, clips, Spy(TargetPose.JOINT))
-    assert max(sizes) == 5 + 4  # the middle one of five targets is a context frame, and left out
+    assert max(sizes) == 5 + 5
 
 
 def test_what_joint_poses_gain_is_measured_where_both_are_offered(default: Leak, clips: list[Loaded]) -> None:
@@ -363,11 +363,13 @@ def test_rows_do_not_depend_on_the_batch(default: Leak, clips: list[Loaded]) -> 
         assert [a[key] for key in numbers] == pytest.approx([b[key] for key in numbers], abs=1e-7)
 
 
-def test_targets_that_are_context_frames_are_left_out(default: Leak) -> None:
+def test_the_nearest_free_frames_take_the_place_of_targets_that_are_context_frames(default: Leak) -> None:
     for sample in default.samples():
-        assert not set(sample.clips[0].target) & set(sample.clips[0].context)
-    alone = protocol(target=1).samples()
-    assert all("every target of the window is a context frame" in sample.problem for sample in alone)
+        context, target = (set(numbers) for numbers in (sample.clips[0].context, sample.clips[0].target))
+        assert len(target) == 5 and not target & context
+        assert min(context) < min(target) and max(target) < max(context)
+    full = protocol(context=8, target=1, span=[7, 7]).samples()
+    assert all("every frame of the window is a context frame" in sample.problem for sample in full)
 
 
 def test_a_method_that_only_transfers_is_refused(default: Leak) -> None:
@@ -409,9 +411,7 @@ def test_target_pixels_are_swapped_and_nothing_else(default: Leak, clips: list[L
     assert torch.equal(take_views(dim, own), take_views(real, own))
     assert torch.equal(take_views(dim, target), take_views(real, target) / 2)
     assert torch.equal(take_views(perturb, own), take_views(real, own))
-    other = torch.stack(
-        [Pair.of(loaded).b.images[list(loaded.sample.clips[1].target_positions[:4])] for loaded in clips]
-    )
+    other = torch.stack([Pair.of(loaded).b.images[list(loaded.sample.clips[1].target_positions)] for loaded in clips])
     assert torch.equal(take_views(swap, target), other)
     assert 0.015 < (take_views(perturb, target) - take_views(real, target)).abs().max() <= 0.02 + 1e-6
     depth, w2c = views.depth.chunk(6), views.w2c.chunk(6)
