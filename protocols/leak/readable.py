@@ -25,7 +25,16 @@ from evalkit.stats.interval import Interval
 from evalkit.stats.pooled import Numbers, jackknife
 from evalkit.views import map_tensors
 from protocols.leak.claims import KEPT_OF_POSE, LEAST_SCENES, READABLE, SIDES
-from protocols.leak.ridge import Ridge, best_on_others, gaussian, linear, on_scale, predicted, standardised
+from protocols.leak.ridge import (
+    Ridge,
+    best_on_others,
+    gaussian,
+    linear,
+    mean_of_others,
+    on_scale,
+    predicted,
+    standardised,
+)
 from protocols.shared.projection import projected
 
 POSE, PIXELS, CAMERA, TIME = "pose", "pixels", "camera", "time"  # arrays kept of a clip: of context, then of targets
@@ -33,6 +42,7 @@ FINEST = max(SIDES)
 CONTEXT_SIDE = 4  # of the fade that regressions see
 MOST_CLIPS = 128  # of more, so many are drawn
 SHRUNK = (0.5, 1.0)  # a target that is read as a whole counts by either of these factors
+FADE_LEFT_OUT = (0.25, 0.5, 0.75, 1.0)  # shares of the fade that give way to a plain mean, where the fade says little
 
 
 def pose_numbers(code: PoseCode) -> Tensor:
@@ -122,13 +132,20 @@ class Targets:
         ranks = torch.from_numpy(rankdata(self.pose.numpy(), axis=0))
         return [Ridge(kernel, self.groups) for kernel in (linear(self.pose), gaussian(self.pose), linear(ranks))]
 
+    def untold_pixels(self, values: Tensor, faded: Tensor) -> Tensor:
+        """What is left of pixels less their fade, both [n, d], without a share of the fade and what is told."""
+        towards_mean = mean_of_others(faded, self.groups) - faded
+        shrunk = torch.stack([share * towards_mean for share in (0.0, *FADE_LEFT_OUT)])
+        return self.untold(values - best_on_others(shrunk, values, self.groups))
+
     def errors(self, side: int) -> tuple[Tensor, Tensor]:
         """Squared errors [n] of targets at ``side`` pixels: from what is told, and with what is read from poses."""
         pixels, faded = (adaptive_avg_pool2d(values, side).flatten(1) for values in (self.pixels, self.faded))
-        left = self.untold(pixels - faded)
+        left = self.untold_pixels(pixels - faded, faded)
         candidates = [torch.zeros_like(left)[None], *(ridge.predictions(left) for ridge in self.readouts)]
         for ridge in self.whole_readouts:
-            read = self.untold(best_on_others(ridge.predictions(pixels), pixels, self.groups) - faded)
+            whole = best_on_others(ridge.predictions(pixels), pixels, self.groups)
+            read = self.untold_pixels(whole - faded, faded)
             candidates.append(torch.stack([factor * read for factor in SHRUNK]))
         read = best_on_others(torch.cat(candidates), left, self.groups)
         return left.square().sum(1), (left - read).square().sum(1)

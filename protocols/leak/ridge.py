@@ -61,6 +61,14 @@ def predicted(ridges: Sequence[Ridge], values: Tensor, groups: Sequence[Tensor])
     return best_on_others(torch.cat(candidates), values, groups)
 
 
+def mean_of_others(values: Tensor, groups: Sequence[Tensor]) -> Tensor:
+    """For the rows of each scene, the mean of values [n, d] over the rows of all other scenes."""
+    total, means = values.sum(0), torch.empty_like(values)
+    for rows in groups:
+        means[rows] = (total - values[rows].sum(0)) / (len(values) - len(rows))
+    return means
+
+
 def linear(inputs: Tensor) -> Tensor:
     """Inner products [n, n] of standardised inputs [n, d], with a mean of 1 on the diagonal; 0 where nothing varies."""
     inputs = standardised(inputs)

@@ -195,12 +195,11 @@ FOUND: Mapping[str, Carrier] = {
     "among noise": Carrier(in_noise),
 }
 FOUND_IN_MANY: Mapping[str, Carrier] = {  # needs more clips than the others
-    "signs of 8": Carrier(signs),
     "3 bits of all, targets only": Carrier(three_bits, True),
     "three colours in one number, targets only": Carrier(packed, True),
     "a hundredth, on cameras": Carrier(faint),
 }
-NOT_FOUND: Mapping[str, Carrier] = {"a key for each clip": Carrier(with_keys)}
+NOT_FOUND: Mapping[str, Carrier] = {"a key for each clip": Carrier(with_keys), "signs of 8": Carrier(signs)}
 IN_RENDERS: Mapping[str, Cheat] = {
     "5 % of A": Cheat(picture=blend(0.05)),
     "5 % of A, from memory": Remembering(blend(0.05)),

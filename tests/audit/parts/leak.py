@@ -1,12 +1,16 @@
-"""Pictures of targets in poses and in renders: all cheats of `leak`, and honest methods, with few clips and with many."""
+"""Pictures of targets in poses and in renders: cheats of `leak` and honest methods, with few clips and with many."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import pandas as pd
 
+from evalkit.data.procedural.dataset import ProceduralDataset
+from evalkit.pixels import Preprocess
+from evalkit.views import Frames
 from protocols.leak.claims import READABLE
 from protocols.leak.options import Tolerances
 from tests.audit.cheats_leak import FOUND, FOUND_IN_MANY, IN_RENDERS, NOT_FOUND
@@ -23,7 +27,7 @@ def _is_read(row: pd.Series) -> bool:
 
 READ = Exposed("readable", "surely above its tolerance", _is_read)
 BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
-NOTHING = Exposed("nothing", "no two clips are written alike", lambda row: True)  # a limit, which the page states
+NOTHING = Exposed("nothing", "a limit", lambda row: True)  # docs/protocols/leak.md states it
 HONEST = (
     *("warp", "xfactor", "rayzer", "rust", "copy_context", "static", "static_blurred", "mean_context"),
     *("shuffled_poses", "half_motion", "fixed_motion", "no_motion", "dolly"),
@@ -53,7 +57,22 @@ def cells() -> Sequence[Cell]:
     ]
 
 
+@cache
+def ray_cast_once() -> None:
+    """Keep the frames that this process has ray-cast: all methods are shown the same, and it takes most of the time."""
+    ray_cast, kept = ProceduralDataset.frames, dict[tuple[object, ...], Frames]()
+
+    def frames(self: ProceduralDataset, sequence: str, numbers: Sequence[int], preprocess: Preprocess) -> Frames:
+        key = (self.options.model_dump_json(), sequence, tuple(numbers), preprocess)
+        if key not in kept:
+            kept[key] = ray_cast(self, sequence, numbers, preprocess)
+        return kept[key]
+
+    ProceduralDataset.frames = frames  # type: ignore[method-assign]
+
+
 def measure(cell: Cell) -> Rows:
+    ray_cast_once()
     contest = replace(CONTEST, settings=(*CONTEST.settings, f"limit={cell['clips']}"))
     return [{**row, "clips": cell["clips"]} for row in contest.measured(cell)]
 
