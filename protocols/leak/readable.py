@@ -101,7 +101,8 @@ class Targets:
         stacked = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         of_rows = [scene for scene, part in zip(scenes, parts, strict=True) for _ in part["place"]]
         groups = [torch.tensor([i for i, name in enumerate(of_rows) if name == scene]) for scene in sorted({*scenes})]
-        return Targets(**{"camera": None, **stacked}, scenes=of_rows, groups=groups)
+        camera = stacked.pop("camera", None)
+        return Targets(**stacked, camera=camera, scenes=of_rows, groups=groups)
 
     @cached_property
     def told(self) -> list[Ridge]:

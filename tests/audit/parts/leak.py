@@ -28,8 +28,9 @@ def _is_read(row: pd.Series) -> bool:
 READ = Exposed("readable", "surely above its tolerance", _is_read)
 BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
 NOTHING = Exposed("nothing", "a limit", lambda row: True)  # docs/protocols/leak.md states it
+LEARNED = ("xfactor", "rayzer", "rust")
 HONEST = (
-    *("warp", "xfactor", "rayzer", "rust", "copy_context", "static", "static_blurred", "mean_context"),
+    *("warp", *LEARNED, "copy_context", "static", "static_blurred", "mean_context"),
     *("shuffled_poses", "half_motion", "fixed_motion", "no_motion", "dolly"),
 )
 CONTEST = Contest(
@@ -50,11 +51,10 @@ CONTEST = Contest(
 
 
 def cells() -> Sequence[Cell]:
-    """Every method with few clips and with many; what needs many, with many."""
-    every = [cell["baseline"] for cell in CONTEST.cells()]
-    return [{"baseline": name, "clips": MANY} for name in every] + [
-        {"baseline": name, "clips": FEW} for name in every if name not in FOUND_IN_MANY
-    ]
+    """Every method with few clips and with many; what needs many, with many. Learned methods take longest."""
+    every = sorted((cell["baseline"] for cell in CONTEST.cells()), key=lambda name: name in LEARNED)
+    few = [{"baseline": name, "clips": FEW} for name in every if name not in FOUND_IN_MANY]
+    return [*few, *({"baseline": name, "clips": MANY} for name in every)]
 
 
 @cache
