@@ -16,6 +16,7 @@ from baselines.controls.cards import ControlOptions
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, PoseKind, TargetPose
+from evalkit.cli.paired import _only_one
 from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
@@ -557,3 +558,8 @@ def test_numbers_of_poses_are_all_but_features() -> None:
     eye = torch.eye(4).expand(2, 3, 4, 4)
     code = Own(torch.rand(2, 3, 5), Cameras(eye, eye[..., :3, :3]), torch.rand(2, 3, 7), extra=torch.rand(2, 3, 2, 2))
     assert pose_numbers(code).shape == (2, 3, 5 + 16 + 9 + 4)
+
+
+def test_runs_are_compared_where_one_has_a_check_more() -> None:
+    rows_of_both = pd.DataFrame({"sample": ["a", "b"], "se3": [0.0, 1.0], "kind": [0, 0], "kind of the other": [0, 0]})
+    assert _only_one(rows_of_both, "se3") == "! 0 / 2" and _only_one(rows_of_both, "kind") == ""
