@@ -50,7 +50,7 @@ def pose_numbers(code: PoseCode) -> Tensor:
     parts: list[Tensor] = []
 
     def collect(values: Tensor) -> Tensor:
-        parts.append(values.flatten(2).float())
+        parts.append(values.reshape(*values.shape[:2], -1).float())
         return values
 
     map_tensors(code, collect, kept=(*code.per_clip, "features"))

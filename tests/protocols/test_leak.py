@@ -554,10 +554,17 @@ def test_numbers_of_poses_are_all_but_features() -> None:
     @dataclass(frozen=True)
     class Own(PoseCode):
         extra: Tensor | None = None
+        rank: Tensor | None = None
 
     eye = torch.eye(4).expand(2, 3, 4, 4)
-    code = Own(torch.rand(2, 3, 5), Cameras(eye, eye[..., :3, :3]), torch.rand(2, 3, 7), extra=torch.rand(2, 3, 2, 2))
-    assert pose_numbers(code).shape == (2, 3, 5 + 16 + 9 + 4)
+    code = Own(
+        torch.rand(2, 3, 5),
+        Cameras(eye, eye[..., :3, :3]),
+        torch.rand(2, 3, 7),
+        extra=torch.rand(2, 3, 2, 2),
+        rank=torch.rand(2, 3),
+    )
+    assert pose_numbers(code).shape == (2, 3, 5 + 16 + 9 + 4 + 1)
 
 
 def test_runs_are_compared_where_one_has_a_check_more() -> None:
