@@ -184,25 +184,39 @@ def readable_of(scored: pd.DataFrame, arrays: Arrays) -> dict[str, Interval]:
     return readable(Targets.of(clips, [contexts[sample] for sample in drawn], scenes))
 
 
+@dataclass(frozen=True)
+class Neighbours:
+    """The two context views between which each target [T] lies in time, and the place between them, 0 to 1."""
+
+    earlier: Tensor
+    later: Tensor
+    place: Tensor
+
+    @staticmethod
+    def of(context: Tensor, target: Tensor) -> Neighbours:
+        """From times [C], ascending, and [T]."""
+        later = torch.searchsorted(context, target).clamp(0, len(context) - 1)
+        earlier = (later - 1).clamp_min(0)
+        gap = context[later] - context[earlier]
+        place = torch.where(gap > 0, (target - context[earlier]) / torch.where(gap > 0, gap, 1.0), 0.0)
+        return Neighbours(earlier, later, place.clamp(0, 1))
+
+    def fade(self, values: Tensor) -> tuple[Tensor, Tensor]:
+        """The fade between the neighbours' values [C, ...], and their difference, both [T, ...]."""
+        step = values[self.later] - values[self.earlier]
+        return values[self.earlier] + self.place.view(-1, *[1] * (values.ndim - 1)).to(values) * step, step
+
+
 def _rows_of(clip: Mapping[str, Tensor], contexts: int) -> dict[str, Tensor]:
     """The rows of the targets of one clip, by field of `Targets`, in float64."""
-    time = clip[TIME].double()
-    context, target = time[:contexts], time[contexts:]
-    later = torch.searchsorted(context, target).clamp(0, contexts - 1)
-    earlier = (later - 1).clamp_min(0)
-    gap = context[later] - context[earlier]
-    place = torch.where(gap > 0, (target - context[earlier]) / torch.where(gap > 0, gap, 1.0), 0.0).clamp(0, 1)
-
-    def fade(values: Tensor) -> tuple[Tensor, Tensor]:
-        """The fade of the neighbours' values and their difference, [T, ...]."""
-        step = values[:contexts][later] - values[:contexts][earlier]
-        return values[:contexts][earlier] + place.view(-1, *[1] * (values.ndim - 1)) * step, step
-
-    pixels, pose = clip[PIXELS].double(), clip[POSE].double()
-    faded, step = fade(pixels)
-    rows = {"pixels": pixels[contexts:], "faded": faded, "step": step, "place": place[:, None]}
-    rows |= {"pose": pose[contexts:], "pose_change": pose[contexts:] - fade(pose)[0]}
+    time, pixels, pose = (clip[name].double() for name in (TIME, PIXELS, POSE))
+    neighbours = Neighbours.of(time[:contexts], time[contexts:])
+    faded, step = neighbours.fade(pixels[:contexts])
+    rows = {"pixels": pixels[contexts:], "faded": faded, "step": step, "place": neighbours.place[:, None]}
+    rows |= {"pose": pose[contexts:], "pose_change": pose[contexts:] - neighbours.fade(pose[:contexts])[0]}
     if CAMERA in clip:
         camera = clip[CAMERA].double()
-        rows["camera"] = torch.cat([camera[contexts:], camera[contexts:] - fade(camera)[0]], dim=1)
+        rows["camera"] = torch.cat(
+            [camera[contexts:], camera[contexts:] - neighbours.fade(camera[:contexts])[0]], dim=1
+        )
     return rows

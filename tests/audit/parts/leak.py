@@ -28,6 +28,7 @@ def _is_read(row: pd.Series) -> bool:
 READ = Exposed("readable", "surely above its tolerance", _is_read)
 BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
 NOTHING = Exposed("nothing", "a limit", lambda row: True)  # docs/protocols/leak.md states it
+FAINT = ("5 % of A", "5 % of A, from memory")  # need many clips
 LEARNED = ("xfactor", "rayzer", "rust")
 HONEST = (
     *("warp", *LEARNED, "copy_context", "static", "static_blurred", "mean_context"),
@@ -53,7 +54,7 @@ CONTEST = Contest(
 def cells() -> Sequence[Cell]:
     """Every method with few clips and with many; what needs many, with many. Learned methods take longest."""
     every = [cell["baseline"] for cell in CONTEST.cells()]
-    few = [{"baseline": name, "clips": FEW} for name in every if name not in FOUND_IN_MANY]
+    few = [{"baseline": name, "clips": FEW} for name in every if name not in (*FOUND_IN_MANY, *FAINT)]
     many = [{"baseline": name, "clips": MANY} for name in every]
     return sorted([*few, *many], key=lambda cell: cell["baseline"] in LEARNED)
 
