@@ -13,6 +13,7 @@ from evalkit.pixels import Preprocess
 from evalkit.views import Frames
 from protocols.leak.claims import READABLE
 from protocols.leak.options import Tolerances
+from protocols.leak.set_numbers import LEAKS
 from tests.audit.cheats_leak import FOUND, FOUND_IN_MANY, IN_RENDERS, NOT_FOUND
 from tests.audit.contest import Cheat, Contest, Exposed, Shown
 from tests.audit.frame import Cell, Part, Rows
@@ -93,7 +94,7 @@ def broken(table: pd.DataFrame) -> Sequence[str]:
     lines = [
         f"{clips} clips: {line}" for clips, contest, rows in contests(table) for line in contest.ahead_unseen(rows)
     ]
-    wrong = table[table["baseline"].isin(HONEST) & (table["block"] != "")]
+    wrong = table[table["baseline"].isin(HONEST) & (table["block"] == LEAKS)]
     return lines + [f"{row['clips']} clips: {row['baseline']} is flagged" for _, row in wrong.iterrows()]
 
 
