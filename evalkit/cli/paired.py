@@ -154,7 +154,9 @@ def _cells(column: ColumnRecord, comparison: Comparison) -> tuple[str, ...]:
 
 def _only_one(both: pd.DataFrame, key: str, value: str | None = None) -> str:
     """How many samples have a number (or ``value``) of the method only, and of the reference only; empty if none."""
-    other, own = both[f"{key} of the other"], both[key]
+    name = f"{key} of the other"
+    own = both[key]
+    other = both[name] if name in both else pd.Series(np.nan, index=both.index)  # the method has no such number at all
     has_other, has_own = (part.notna() if value is None else part == value for part in (other, own))
     only_other, only_own = int(np.sum(has_other & ~has_own)), int(np.sum(has_own & ~has_other))
     return f"! {only_other} / {only_own}" if only_other or only_own else ""

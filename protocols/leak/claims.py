@@ -7,12 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from evalkit.card import Card, Need, PoseKind, TargetPose
 from evalkit.protocol import Better, Column, Value
 from protocols.leak.options import Tolerances
+from protocols.shared.bleed_names import BLEED
 
+if TYPE_CHECKING:
+    from evalkit.stats.interval import Interval
+
+SIDES = (1, 2, 4, 8)  # of the pictures of targets that are read from poses
+KEPT_OF_POSE = 1024  # numbers; longer poses are projected
+LEAST_SCENES = 8  # with fewer, too little is learnt to read anything
 TIMES_REPEAT = 10.0  # a change by other targets counts only where it is this many times that of a repeated call
 
 
@@ -118,6 +125,24 @@ COUNT = Check(
 CHECKS = (TARGETS, ALONE, PIXELS, SE3, KIND, SCALE, REPEAT, ORDER, COUNT)
 
 
+READABLE = tuple(
+    Column(
+        f"readable@{side}",
+        f"pose tells\n{side}x{side}\n%",
+        scale=100,
+        digits=0,
+        better=Better.LOWER,
+        quantity=f"share of what the context leaves open in targets at {side} pixels a side",
+        definition="read from poses by what was learnt from other scenes",
+    )
+    for side in SIDES
+)
+BLEED_COLUMN = Column(
+    BLEED, "bleed", 1, 3, better=Better.LOWER, quantity="pixels of A in the render", definition="own minus others"
+)
+SET_COLUMNS = (*READABLE, BLEED_COLUMN)
+
+
 def claims(card: Card) -> dict[Check, bool]:
     """Whether a card claims what each check is about.
 
@@ -200,3 +225,27 @@ def _measured(check: Check, of_clips: Sequence[Verdict], worst: float, tolerance
 def _listed(title: str, items: Sequence[str]) -> list[str]:
     """One line, or none without items."""
     return [f"{title}: {', '.join(items)}"] if items else []
+
+
+def sentences_on_readable(shares: Mapping[str, Interval], tolerances: Tolerances) -> tuple[list[str], bool]:
+    """Sentences on what poses tell of targets, and whether it is more than is tolerated.
+
+    Args:
+        shares: by the key of each of `READABLE`; empty where there are too few scenes.
+        tolerances: a share whose lower bound exceeds its tolerance counts.
+    """
+    if not shares:
+        return [f"what the pose tells of targets, and bleed: too few clips to tell, under {LEAST_SCENES} scenes"], False
+    flagged: list[str] = []
+    within: list[str] = []
+    for side, column, allowed in zip(SIDES, READABLE, tolerances.readable, strict=True):
+        share = shares[column.key]
+        text = f"{100 * share.mean:.0f} % ({100 * share.low:.0f} to {100 * share.high:.0f}) at {side}x{side}"
+        if share.low > allowed:
+            flagged.append(f"{text}, tolerance {100 * allowed:.0f} %")
+        else:
+            within.append(text)
+    lines = _listed("THE POSE CARRIES PIXELS: of what the context leaves open in targets, it tells", flagged)
+    return [*lines, *_listed("within the tolerance, of what the context leaves open the pose tells", within)], bool(
+        flagged
+    )

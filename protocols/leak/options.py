@@ -23,6 +23,10 @@ class Tolerances(Options):
     pixels: Annotated[
         float, Field(ge=0, description="PSNR in dB of a transferred pose above the other scene's nearest frames.")
     ] = 6.0
+    readable: Annotated[
+        tuple[float, float, float, float],
+        Field(description="Shares that poses tell of targets beyond the context, at 1, 2, 4, 8 pixels a side."),
+    ] = (0.6, 0.25, 0.1, 0.1)
     se3: Annotated[float, Field(ge=0, description="Distance of cameras from rigid motions.")] = 1e-3
     kind: Annotated[float, Field(ge=0, description="1 where poses are of another kind than the card declares.")] = 0.0
     scale: Annotated[
@@ -44,7 +48,7 @@ class LeakOptions(TransferOptions):
     """Settings of leak: pairs of clips, how much targets are perturbed, and what is tolerated."""
 
     name: str = "leak"
-    version: Annotated[Literal["1"], Field(description="Version of the protocol.")] = "1"
+    version: Annotated[Literal["2"], Field(description="Version of the protocol.")] = "2"
     perturbation: Annotated[
         float, Field(gt=0, lt=1, description="Targets are perturbed by uniform noise between plus and minus this.")
     ] = 0.02

@@ -10,8 +10,9 @@ from evalkit.data.dataset import Catalogue
 from evalkit.oracles.oracle import OracleIdentity
 from evalkit.pixels import Preprocess
 from evalkit.protocol import Better, Column, Sample
-from protocols.leak.claims import CHECKS, Verdict
+from protocols.leak.claims import CHECKS, KEPT_OF_POSE, SET_COLUMNS, SIDES, Verdict
 from protocols.leak.options import LeakOptions
+from protocols.shared.bleed_names import change_bytes
 from protocols.shared.sources import first_supported
 from protocols.shared.transfer_plan import TransferPlanner
 
@@ -41,8 +42,8 @@ class LeakPlan:
 
     Options = LeakOptions
     implementation = "protocols.leak.protocol:Leak"
-    name, version, uses_oracle = "leak", "1", False
-    columns = (*(check.column for check in CHECKS), JOINT_MINUS_ALONE, ELSEWHERE)
+    name, version, uses_oracle = "leak", "2", False
+    columns = (*(check.column for check in CHECKS), *SET_COLUMNS, JOINT_MINUS_ALONE, ELSEWHERE)
 
     def __init__(self, options: LeakOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         self.options, self.dataset, self.seed = options, dataset, seed
@@ -58,8 +59,11 @@ class LeakPlan:
         return first_supported(card, SOURCES, None)
 
     def kept_bytes(self, sample: Sample) -> int:
-        """Nothing is kept but rows."""
-        return 0
+        """Bytes of the arrays of a sample, at most: of the poses and small images of A, and of what bleed compares."""
+        if not sample.clips:
+            return 0
+        clip, width = sample.clips[0], 4 * (KEPT_OF_POSE + 3 * max(SIDES) ** 2 + 12 + 1)
+        return width * len(clip.numbers) + change_bytes(len(clip.target), self.options.resolution)
 
     @staticmethod
     def row_numbers(rows: pd.DataFrame) -> dict[str, pd.Series]:
@@ -69,11 +73,20 @@ class LeakPlan:
 
 
 def _without_context_targets(sample: Sample) -> Sample:
-    """The sample without the targets of A that are context frames."""
+    """The sample with the nearest free frame in place of each target of A that is a context frame.
+
+    Free frames lie in the window and are neither context nor target. A target for which none is left is left out.
+    """
     if sample.problem:
         return sample
     clip_a, clip_b = sample.clips
-    target = tuple(number for number in clip_a.target if number not in clip_a.context)
+    free = set(range(min(clip_a.context), max(clip_a.context) + 1)) - {*clip_a.context, *clip_a.target}
+    target = [number for number in clip_a.target if number not in clip_a.context]
+    for number in clip_a.target:
+        if number in clip_a.context and free:
+            nearest = min(free, key=lambda other: (abs(other - number), -other))
+            free.remove(nearest)
+            target.append(nearest)
     if not target:
-        return replace(sample, clips=(), problem=f"{clip_a.sequence}: every target of the window is a context frame")
-    return replace(sample, clips=(replace(clip_a, target=target), clip_b))
+        return replace(sample, clips=(), problem=f"{clip_a.sequence}: every frame of the window is a context frame")
+    return replace(sample, clips=(replace(clip_a, target=tuple(sorted(target))), clip_b))

@@ -1,4 +1,4 @@
-"""`leak@1`: does a target image change what is predicted for the context? A method's card beside what it does.
+"""`leak@2`: does a target image change what is predicted for the context? A method's card beside what it does.
 
 Docs: docs/protocols/leak.md.
 """
@@ -14,10 +14,11 @@ import torch
 from torch import Tensor
 
 from evalkit.card import TargetPose
+from evalkit.geometry.se3 import relative_to
 from evalkit.method import Method
 from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summary, Value
 from evalkit.seeds import generator
-from evalkit.views import Views
+from evalkit.views import Frames, Views
 from protocols.leak.checks import (
     OTHER_PSNR,
     RENDERS_ALONE,
@@ -32,9 +33,13 @@ from protocols.leak.checks import (
 )
 from protocols.leak.claims import CHECKS, Check, Verdict, sentences, verdicts
 from protocols.leak.plan import ELSEWHERE, JOINT_MINUS_ALONE, LeakPlan
+from protocols.leak.readable import POSE, Neighbours, kept_arrays, pose_numbers
+from protocols.leak.set_numbers import over_all_clips
 from protocols.leak.variants import with_one_target, with_targets
+from protocols.shared.bleed import changes_over_views
+from protocols.shared.bleed_names import RENDER_CHANGE, TARGET_CHANGE
 from protocols.shared.summaries import intervals, scored_rows
-from protocols.shared.target_poses import Batch
+from protocols.shared.target_poses import Batch, encode
 from protocols.shared.transfer import Pair, render_transfer
 
 UNIT = 10.0  # factor of translations and depth in the other unit of length
@@ -71,8 +76,16 @@ class Leak(LeakPlan):
             numbers |= numbers_alone
         if TargetPose.TRANSFER in offered:
             renders[RENDERS_ELSEWHERE] = render_transfer(batch, method)
+        numbers[POSE] = self._poses(all_targets, method)
         is_alone = self.target_pose(method.card) is TargetPose.CONTEXT_ONLY
         return numbers | {RENDERS: renders[RENDERS_ALONE] if is_alone else real.renders[:, 1:]} | renders
+
+    @staticmethod
+    def _poses(clip: Batch, method: Method) -> Tensor:
+        """All numbers of the poses of the context and the targets, [B, C + T, D], as they are rendered or carried."""
+        seen_at_once = {TargetPose.GIVEN, TargetPose.JOINT, TargetPose.TRANSFER} & set(method.card.target_poses)
+        poses = encode(clip, method, TargetPose.JOINT if seen_at_once else TargetPose.CONTEXT_ONLY)
+        return torch.cat([pose_numbers(poses.context), pose_numbers(poses.target)], dim=1)
 
     def _with_other_targets(self, batch: Sequence[Loaded], clip: Batch, method: Method) -> dict[str, Batch]:
         """Clip A with other targets: frames of B, and its own targets, dimmed and slightly perturbed.
@@ -112,12 +125,14 @@ class Leak(LeakPlan):
                 "sequence": pair.clip_a.sequence,
                 "other": pair.clip_b.sequence,
                 "target_pose": target_pose.value,
+                "n_context": len(pair.clip_a.context),
                 "n_target": len(pair.clip_a.target),
                 **numbers_of_clip,
                 **verdicts(numbers_of_clip, claimed, self.options.tolerance),
             }
             images = {"targets": pair.targets.images, **{title: shown[i] for title, shown in pictures.items()}}
-            scored.append(Scored(row, pictures=images))
+            elsewhere = predictions[RENDERS_ELSEWHERE][i] if RENDERS_ELSEWHERE in predictions else None
+            scored.append(Scored(row, _kept(pair, predictions[POSE][i], elsewhere), images))
         return scored
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
@@ -136,8 +151,36 @@ class Leak(LeakPlan):
         }
         notes = sentences(verdicts_of, worst, self.options.tolerance)
         notes.append(f"numbers that a pose carries to another scene: {scored['pose_numbers'].max():.0f}")
+        found = over_all_clips(scored, arrays, self.options.tolerance)
         nearest = {ELSEWHERE.key: float(scored[OTHER_PSNR].mean())}
-        return Summary(metrics, references={"frames of B": nearest}, notes=tuple(notes))
+        return Summary(
+            metrics | found.metrics,
+            references={"frames of B": nearest},
+            notes=(*found.notes, *notes),
+            block=found.block,
+        )
+
+
+def _kept(pair: Pair, poses: Tensor, elsewhere: Tensor | None) -> dict[str, Tensor]:
+    """What is kept of a clip: its poses [C + T, D] and small images, and what bleed compares where B was rendered.
+
+    Targets lose the fade of their neighbours in time. What is left is less alike in all scenes along one motion.
+    """
+    a = pair.a.take([*pair.clip_a.context_positions, *pair.clip_a.target_positions])
+    arrays = kept_arrays(poses, a.images, _relative_cameras(pair, a), a.numbers)
+    if elsewhere is None:
+        return arrays
+    contexts, times = len(pair.clip_a.context), torch.tensor(a.numbers, dtype=torch.float64)
+    faded, _ = Neighbours.of(times[:contexts], times[contexts:]).fade(a.images[:contexts])
+    changes = {TARGET_CHANGE: pair.targets.images - faded, RENDER_CHANGE: elsewhere}
+    return arrays | {name: changes_over_views(images) for name, images in changes.items()}
+
+
+def _relative_cameras(pair: Pair, views: Frames) -> Tensor | None:
+    """True cameras of views [V, 4, 4] relative to the reference of clip A; None where they are not known."""
+    if views.cameras is None:
+        return None
+    return relative_to(views.cameras.w2c, views.cameras.w2c[len(pair.clip_a.context) // 2])
 
 
 def _verdicts(scored: pd.DataFrame, check: Check) -> list[Verdict]:

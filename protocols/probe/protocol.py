@@ -19,12 +19,13 @@ from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import Arrays, Loaded, Predictions, Scored, Summary, Value
 from evalkit.views import Cameras
 from protocols.probe.columns import Source
-from protocols.probe.inputs import projected, thumbnails
+from protocols.probe.inputs import thumbnails
 from protocols.probe.options import ProbeOptions
 from protocols.probe.plan import ProbePlan
 from protocols.probe.probe_data import TRUTH, gather
 from protocols.probe.scene_split import MIN_SCENES, SceneSplit, split_scenes
 from protocols.probe.scores import Probing, all_scores, reference_lines
+from protocols.shared.projection import projected
 from protocols.shared.summaries import positions_of, scored_rows
 from protocols.shared.target_poses import Batch
 

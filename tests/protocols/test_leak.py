@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 import pytest
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 from baselines.controls.cards import ControlOptions
 from baselines.controls.copies import CopyContext, CopyTarget, Static
 from baselines.controls.warping import ShuffledPoses, Warp
 from evalkit.card import Card, PoseKind, TargetPose
+from evalkit.cli.paired import _only_one
 from evalkit.config.validation import parse
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
@@ -27,6 +29,8 @@ from protocols.leak.changes import pose_change, relative_change
 from protocols.leak.checks import rigidity
 from protocols.leak.options import LeakOptions
 from protocols.leak.protocol import Leak
+from protocols.leak.readable import Targets, kept_arrays, pose_numbers, readable
+from protocols.leak.ridge import INTERCEPT, PENALTIES, Ridge, linear
 from protocols.shared.transfer import Pair
 
 OPTIONS = ControlOptions(name="control")
@@ -58,6 +62,20 @@ def rows(one: Leak, batch: Sequence[Loaded], method: Method) -> list[Row]:
 
 def summary(one: Leak, batch: Sequence[Loaded], method: Method) -> Summary:
     return one.summarise(table(rows(one, batch, method)), lambda sample: {})
+
+
+def summary_of_many(one: Leak, batch: Sequence[Loaded], method: Method) -> Summary:
+    with torch.no_grad():
+        predictions = one.predict(batch, method)
+        scored = one.score(batch, predictions, one.target_pose(method.card))
+    heads = [{"sample": loaded.sample.id, "scenes": list(loaded.sample.scenes), "status": "ok"} for loaded in batch]
+    arrays = {loaded.sample.id: outcome.arrays for loaded, outcome in zip(batch, scored, strict=True)}
+    for loaded in batch:
+        size = sum(values.nbytes for values in arrays[loaded.sample.id].values())
+        assert size <= one.kept_bytes(loaded.sample)
+    return one.summarise(
+        table([head | outcome.row for head, outcome in zip(heads, scored, strict=True)]), arrays.__getitem__
+    )
 
 
 def verdicts(clip_rows: Sequence[Row], test: str) -> set[object]:
@@ -215,7 +233,7 @@ def test_a_method_that_takes_targets_alone_meets_them_alone(default: Leak, clips
     rows(default, clips, Spy(TargetPose.CONTEXT_ONLY))
     assert max(sizes) == 5 + 1
     rows(default, clips, Spy(TargetPose.JOINT))
-    assert max(sizes) == 5 + 4  # the middle one of five targets is a context frame, and left out
+    assert max(sizes) == 5 + 5
 
 
 def test_what_joint_poses_gain_is_measured_where_both_are_offered(default: Leak, clips: list[Loaded]) -> None:
@@ -363,11 +381,13 @@ def test_rows_do_not_depend_on_the_batch(default: Leak, clips: list[Loaded]) -> 
         assert [a[key] for key in numbers] == pytest.approx([b[key] for key in numbers], abs=1e-7)
 
 
-def test_targets_that_are_context_frames_are_left_out(default: Leak) -> None:
+def test_the_nearest_free_frames_take_the_place_of_targets_that_are_context_frames(default: Leak) -> None:
     for sample in default.samples():
-        assert not set(sample.clips[0].target) & set(sample.clips[0].context)
-    alone = protocol(target=1).samples()
-    assert all("every target of the window is a context frame" in sample.problem for sample in alone)
+        context, target = (set(numbers) for numbers in (sample.clips[0].context, sample.clips[0].target))
+        assert len(target) == 5 and not target & context
+        assert min(context) < min(target) and max(target) < max(context)
+    full = protocol(context=8, target=1, span=[7, 7]).samples()
+    assert all("every frame of the window is a context frame" in sample.problem for sample in full)
 
 
 def test_a_method_that_only_transfers_is_refused(default: Leak) -> None:
@@ -409,9 +429,7 @@ def test_target_pixels_are_swapped_and_nothing_else(default: Leak, clips: list[L
     assert torch.equal(take_views(dim, own), take_views(real, own))
     assert torch.equal(take_views(dim, target), take_views(real, target) / 2)
     assert torch.equal(take_views(perturb, own), take_views(real, own))
-    other = torch.stack(
-        [Pair.of(loaded).b.images[list(loaded.sample.clips[1].target_positions[:4])] for loaded in clips]
-    )
+    other = torch.stack([Pair.of(loaded).b.images[list(loaded.sample.clips[1].target_positions)] for loaded in clips])
     assert torch.equal(take_views(swap, target), other)
     assert 0.015 < (take_views(perturb, target) - take_views(real, target)).abs().max() <= 0.02 + 1e-6
     depth, w2c = views.depth.chunk(6), views.w2c.chunk(6)
@@ -420,3 +438,135 @@ def test_target_pixels_are_swapped_and_nothing_else(default: Leak, clips: list[L
     assert all(torch.equal(w2c[0], w2c[k]) for k in (1, 2, 3, 4))
     assert torch.allclose(w2c[5][..., :3, 3], 10 * w2c[0][..., :3, 3])
     assert torch.allclose(depth[5], 10 * depth[0])
+
+
+class Thumbnail(Clean):
+    """A pose is the view at 2x2 pixels, written under a random rotation; a render is the mean of the context."""
+
+    side = 2
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        small = adaptive_avg_pool2d(views.images.flatten(0, 1), self.side).flatten(1)
+        rotation = torch.linalg.qr(torch.randn(small.shape[1], small.shape[1], generator=seeded(1))).Q
+        return PoseCode((small @ rotation).unflatten(0, views.images.shape[:2]))
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        assert poses.latent is not None
+        return scene[0].mean(1, keepdim=True).expand(-1, poses.latent.shape[1], -1, -1, -1)
+
+
+class Blend(Thumbnail):
+    """Poses are the order of views; 20 % of targets, remembered behind the interface, are in the renders."""
+
+    memory = torch.empty(0)
+
+    def encode_poses(self, views: Views, context: Tensor) -> PoseCode:
+        target = [sorted({*range(views.images.shape[1])} - {*row}) for row in context.tolist()]
+        if target[0]:
+            self.memory = take_views(views.images, torch.tensor(target))
+        return PoseCode(torch.arange(views.images.shape[1]).float().expand(len(context), -1)[..., None])
+
+    def render(self, scene: Scene, poses: PoseCode) -> Tensor:
+        shown = super().render(scene, poses)
+        return torch.lerp(shown, self.memory, 0.2) if self.memory.shape == shown.shape else shown
+
+
+def seeded(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def many() -> Leak:
+    dataset = ProceduralDataset(ProceduralOptions(count=12, world="turntable"), "cpu")
+    return Leak(parse(LeakOptions, {"resolution": 16}), dataset, None, 0)
+
+
+@pytest.fixture(scope="module")
+def many_clips(many: Leak) -> list[Loaded]:
+    return load(many)
+
+
+def test_a_thumbnail_in_poses_is_read_and_true_cameras_are_not_taken_for_one(
+    many: Leak, many_clips: list[Loaded]
+) -> None:
+    cheat, honest = (summary_of_many(many, many_clips, method) for method in (Thumbnail(), Warp(OPTIONS, "cpu")))
+    assert cheat.metrics["readable@2"].mean > 0.95 and cheat.metrics["readable@2"].low > 0.9
+    assert cheat.block == "carries pixels of its targets"
+    assert any(line.startswith("THE POSE CARRIES PIXELS") and "at 2x2, tolerance 25 %" in line for line in cheat.notes)
+    assert honest.block == "" and all(honest.metrics[f"readable@{side}"].low < 0.1 for side in (1, 2, 4, 8))
+
+
+def test_a_blend_of_targets_is_found_in_the_renders_alone(many: Leak, many_clips: list[Loaded]) -> None:
+    result = summary_of_many(many, many_clips, Blend(*PREDICTS))
+    assert result.metrics["bleed"].low > 0.02 and result.metrics["pixels"].mean == 0
+    assert result.block == "carries pixels of its targets" and result.notes[0].startswith("bleed: the renders hold")
+    assert all(result.metrics[f"readable@{side}"].low < 0.1 for side in (1, 2, 4, 8))
+
+
+def test_few_clips_tell_nothing(default: Leak, clips: list[Loaded]) -> None:
+    result = summary(default, clips, Thumbnail())
+    assert not {"readable@2", "bleed"} & set(result.metrics) and result.block == ""
+    assert any("too few clips to tell" in line for line in result.notes)
+
+
+def random_clips(count: int, write: Callable[[Tensor], Tensor]) -> list[dict[str, Tensor]]:
+    """Kept arrays of clips of 3 context and 4 target views, whose frames have nothing in common."""
+    images = torch.rand(count, 7, 3, 8, 8, generator=seeded(2))
+    numbers = [0, 10, 20, 3, 7, 14, 16]
+    return [kept_arrays(write(frames), frames, None, numbers) for frames in images]
+
+
+def targets_with(clips: list[dict[str, Tensor]]) -> Targets:
+    return Targets.of(clips, [3] * len(clips), [f"scene {i}" for i in range(len(clips))])
+
+
+@pytest.mark.parametrize("side", [1, 2, 4])
+def test_all_that_is_written_is_read_at_its_own_size(side: int) -> None:
+    def write(frames: Tensor) -> Tensor:
+        numbers = adaptive_avg_pool2d(frames, side).flatten(1)
+        return (3 * torch.randn(numbers.shape[1], generator=seeded(3))).exp() * numbers - 5
+
+    shares = readable(targets_with(random_clips(24, write)))
+    assert shares[f"readable@{side}"].mean > 0.95
+    assert side == 4 or shares["readable@8"].mean < 0.25
+
+
+def test_the_pictures_of_other_clips_tell_nothing() -> None:
+    clips = random_clips(24, lambda frames: adaptive_avg_pool2d(frames, 2).flatten(1))
+    others = [clip | {"pose": other["pose"]} for clip, other in zip(clips, [*clips[1:], clips[0]], strict=True)]
+    assert all(share.mean < 0.05 for share in readable(targets_with(others)).values())
+
+
+def test_a_scene_is_predicted_as_by_a_fit_without_it() -> None:
+    inputs, values = torch.randn(2, 12, 4, generator=seeded(4)).double()
+    groups = [torch.arange(3 * i, 3 * i + 3) for i in range(4)]
+    predictions = Ridge(linear(inputs), groups).predictions(values)
+    kernel = linear(inputs) + INTERCEPT
+    for penalty, predicted_values in zip(PENALTIES, predictions, strict=True):
+        for rows in groups:
+            others = torch.tensor([i for i in range(12) if i not in rows.tolist()])
+            penalised = kernel[others][:, others] + penalty * torch.eye(9)
+            expected = kernel[rows][:, others] @ torch.linalg.solve(penalised, values[others])
+            torch.testing.assert_close(predicted_values[rows], expected)
+
+
+def test_numbers_of_poses_are_all_but_features() -> None:
+    @dataclass(frozen=True)
+    class Own(PoseCode):
+        extra: Tensor | None = None
+        rank: Tensor | None = None
+
+    eye = torch.eye(4).expand(2, 3, 4, 4)
+    code = Own(
+        torch.rand(2, 3, 5),
+        Cameras(eye, eye[..., :3, :3]),
+        torch.rand(2, 3, 7),
+        extra=torch.rand(2, 3, 2, 2),
+        rank=torch.rand(2, 3),
+    )
+    assert pose_numbers(code).shape == (2, 3, 5 + 16 + 9 + 4 + 1)
+
+
+def test_runs_are_compared_where_one_has_a_check_more() -> None:
+    rows_of_both = pd.DataFrame({"sample": ["a", "b"], "se3": [0.0, 1.0], "kind": [0, 0], "kind of the other": [0, 0]})
+    assert _only_one(rows_of_both, "se3") == "! 0 / 2" and _only_one(rows_of_both, "kind") == ""

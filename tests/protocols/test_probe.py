@@ -33,11 +33,12 @@ from evalkit.registry import Group
 from evalkit.run.store import table
 from evalkit.views import Cameras, Frames, Views
 from protocols.probe.heads import rescaled
-from protocols.probe.inputs import projected, standardised, thumbnails
+from protocols.probe.inputs import standardised, thumbnails
 from protocols.probe.nearest_rotation import nearest_rotation
 from protocols.probe.options import ProbeOptions, Rescale
 from protocols.probe.protocol import Probe
 from protocols.probe.scene_split import split_scenes
+from protocols.shared.projection import projected
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("probe", "probe@xfactor", "probe@rayzer")
