@@ -32,7 +32,8 @@ def paired(a: Run, b: Run, settings: Mapping[str, Any]) -> dict[str, Comparison]
         return {}
     compared_a, compared_b = (_compared(rows, run[1], scenes, options) for rows, run in ((rows_a, a), (rows_b, b)))
     statistics = {name.key: STATISTICS[name.score] for name in compared_a}
-    return differences(*({name.key: of for name, of in each.items()} for each in (compared_a, compared_b)), statistics)
+    by_key_a, by_key_b = ({name.key: of for name, of in each.items()} for each in (compared_a, compared_b))
+    return differences(by_key_a, by_key_b, statistics)
 
 
 def _compared(

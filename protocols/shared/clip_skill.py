@@ -47,8 +47,8 @@ def compare_clips(
         index = [i for i, number in enumerate(views) if number == count]
         part = rows.iloc[index]
         others = OtherClips.of(list(part["sample"]), [tuple(names) for names in part["scenes"]])
-        w2c = (torch.stack([each[i] for i in index]).double() for each in (true, estimated))
-        motions.append(Motions(others, *w2c, min_baseline))
+        real, predicted = (torch.stack([each[i] for i in index]).double() for each in (true, estimated))
+        motions.append(Motions(others, real, predicted, min_baseline))
     return Comparisons(
         _joined([each.compared() for each in motions]), _joined([each.compared_of_real() for each in motions])
     )
