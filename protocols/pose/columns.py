@@ -6,9 +6,13 @@ from dataclasses import replace
 
 from evalkit.metrics.accuracies import MAGNITUDE, THRESHOLDS, AucMethod, auc
 from evalkit.protocol import Better, Column
+from protocols.shared.skill_names import NEAR_SKILL, OTHERS, OTHERS_ERROR, OWN_ERROR, SIGNED_AUC, SKILL
 
+OURS = "2"  # the version of our own
 POOLED = {"noposplat": (AucMethod.SUPERGLUE, (5, 10, 20)), "vggt": (AucMethod.VGGT, (30, 15, 5, 3))}
 RPA_THRESHOLDS = (5, 15, 30)  # degrees
+ROTATION_AMPLITUDE = "rotation_amplitude"
+TRUE_W2C, PREDICTED_W2C = "true_w2c", "predicted_w2c"  # arrays kept of a clip, by our version
 TRAJECTORY = ("ate", "ate_relative", "rpe_rotation_deg", "rpe_translation", "rpe_translation_relative")
 
 
@@ -23,10 +27,33 @@ def columns_of(version: str) -> tuple[Column, ...]:
         return _pooled(version)
     if version == "erayzer":
         return tuple(_rpa(threshold) for threshold in RPA_THRESHOLDS)
+    return (*_skill(), *_accuracies(), *_trajectory())
+
+
+def _skill() -> tuple[Column, ...]:
+    """Near skill first: one bit of the truth, such as left or right, has skill, but no near skill."""
+    definition = "1 - error against the own true cameras / error against those of other clips"
+    near = f"{definition}; the quarter of clips whose true motion is most like the own"
+    error = "mean of max(rotation, signed translation error) of the long pairs of views"
+    turned = "rotation about the true axis, over the true rotation; pairs that turn by 5 degrees or more"
     return (
-        *(auc(AucMethod.EXACT, threshold, signed=True).column() for threshold in THRESHOLDS),
+        Column(NEAR_SKILL, "near\nskill %", 100, 1, better=Better.HIGHER, quantity="skill", definition=near),
+        Column(SKILL, "skill %", 100, 1, better=Better.HIGHER, quantity="skill", definition=definition),
+        Column(OWN_ERROR, "pose\nerror °", 1, 1, better=Better.LOWER, quantity="error, degrees", definition=error),
+        Column(OTHERS_ERROR, "against\nothers °", 1, 1, quantity="error, degrees", definition=error),
+        Column(ROTATION_AMPLITUDE, "rotation\namplitude", quantity="rotation amplitude", definition=turned),
         MAGNITUDE.column(),
-        *_trajectory(),
+    )
+
+
+def _accuracies() -> tuple[Column, ...]:
+    """AUC@20 with its measured floor, then the other thresholds."""
+    others = [auc(AucMethod.EXACT, threshold, signed=True) for threshold in THRESHOLDS if threshold != 20]
+    floor = SIGNED_AUC.column(variant=OTHERS, title="same,\nagainst\nothers")
+    return (
+        SIGNED_AUC.column(),
+        replace(floor, better=Better.NONE),
+        *(accuracy.column() for accuracy in others),
     )
 
 

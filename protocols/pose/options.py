@@ -15,9 +15,9 @@ class PoseOptions(ClipOptions):
 
     name: str = "pose"
     version: Annotated[
-        Literal["1", "noposplat", "vggt", "erayzer"],
-        Field(description="Which pairs count and which numbers are printed: 1 (ours), noposplat, vggt or erayzer."),
-    ] = "1"
+        Literal["2", "noposplat", "vggt", "erayzer"],
+        Field(description="Which pairs count and which numbers are printed: 2 (ours), noposplat, vggt or erayzer."),
+    ] = "2"
     frames: Annotated[
         Selection,
         Field(

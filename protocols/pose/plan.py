@@ -9,7 +9,7 @@ from evalkit.data.dataset import Catalogue
 from evalkit.errors import Unsupported, UserError
 from evalkit.oracles.oracle import OracleIdentity
 from evalkit.protocol import Clip, Sample
-from protocols.pose.columns import columns_of
+from protocols.pose.columns import OURS, columns_of
 from protocols.pose.options import PoseOptions
 from protocols.shared.clips import ClipPlanner
 from protocols.shared.sources import first_supported
@@ -22,6 +22,7 @@ class PosePlan:
     implementation = "protocols.pose.protocol:Pose"
     name, uses_oracle = "pose", False
     controls = ("no_motion", "dolly")
+    paired = "protocols.pose.paired:paired"
 
     def __init__(self, options: PoseOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:
         if Need.CAMERAS not in dataset.provides:
@@ -59,5 +60,10 @@ class PosePlan:
         return clip.context_positions if self.context_only else tuple(range(len(clip.numbers)))
 
     def kept_bytes(self, sample: Sample) -> int:
-        """Bytes of the arrays of a sample: four numbers in float64 and a mark for each pair of scored views."""
-        return sum((4 * 8 + 1) * comb(len(self.scored_positions(clip)), 2) for clip in sample.clips)
+        """Bytes of the arrays of a sample: four numbers in float64 and a mark for each pair of scored views.
+
+        Version 2 keeps also two cameras of 16 float64 for each view.
+        """
+        views = [len(self.scored_positions(clip)) for clip in sample.clips]
+        cameras = 2 * 16 * 8 if self.version == OURS else 0
+        return sum((4 * 8 + 1) * comb(count, 2) + cameras * count for count in views)

@@ -1,4 +1,4 @@
-"""How accurate the explicit cameras of a method are: `pose@1`, and as three papers count it.
+"""How accurate the explicit cameras of a method are: `pose@2`, and as three papers count it.
 
 Docs: docs/protocols/pose.md.
 """
@@ -18,14 +18,26 @@ from evalkit.metrics.motion import baselines
 from evalkit.metrics.pose_scores import pose_scores
 from evalkit.protocol import Arrays, Loaded, Predictions, Scored, Summary, Value
 from evalkit.views import take_views
-from protocols.pose.columns import POOLED, RPA_THRESHOLDS, TRAJECTORY, rpa_key
+from protocols.pose.columns import (
+    OURS,
+    POOLED,
+    PREDICTED_W2C,
+    ROTATION_AMPLITUDE,
+    RPA_THRESHOLDS,
+    TRAJECTORY,
+    TRUE_W2C,
+    rpa_key,
+)
 from protocols.pose.plan import PosePlan
-from protocols.pose.scores import ALIGNED, chance, pooled, rpa_row, trajectory_row
+from protocols.pose.scores import ALIGNED, chance, compared, pooled, rpa_row, skill_row, trajectory_row
+from protocols.shared.clip_skill import skill_findings
+from protocols.shared.skill_names import OWN_ERROR
 from protocols.shared.summaries import intervals, scored_rows
 from protocols.shared.target_poses import Batch
 
 W2C = "w2c"
 WITHOUT_BASELINE = "without_baseline"  # pairs of true cameras at one place
+UNBOUNDED = (*TRAJECTORY, OWN_ERROR, ROTATION_AMPLITUDE)
 SHARES = (*(accuracy.key for accuracy in ACCURACIES), *map(rpa_key, RPA_THRESHOLDS))
 
 
@@ -56,9 +68,10 @@ class Pose(PosePlan):
             WITHOUT_BASELINE: int((baselines(true[None]) == 0).sum()),
         }
         row |= scores.row() | rpa_row(scores)
-        if self.version == "1":
-            row |= trajectory_row(pred, true)
-        return Scored(row, scores.arrays())
+        if self.version != OURS:
+            return Scored(row, scores.arrays())
+        row |= trajectory_row(pred, true) | skill_row(pred, true, self.options.min_baseline)
+        return Scored(row, scores.arrays() | {TRUE_W2C: true, PREDICTED_W2C: pred})
 
     def _truth(self, loaded: Loaded) -> Tensor:
         """True w2c [V, 4, 4] of the views that are scored."""
@@ -67,17 +80,26 @@ class Pose(PosePlan):
         return cameras.w2c[list(self.scored_positions(loaded.sample.clips[0]))].double().cpu()
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
-        """Means over clips; for `noposplat` and `vggt` also one number of all pairs together."""
+        """Means over clips, and skill; for `noposplat` and `vggt` one number of all pairs together."""
         scored = scored_rows(rows)
         if scored.empty:
             return Summary({})
         metrics = intervals(scored, {key: scored[key] for key in SHARES if key in scored})
-        metrics |= intervals(scored, {key: scored[key] for key in TRAJECTORY if key in scored}, bounded=False)
+        metrics |= intervals(scored, {key: scored[key] for key in UNBOUNDED if key in scored}, bounded=False)
         if self.version in POOLED:
             metrics |= pooled(self.version, scored, arrays)
         is_given = set(scored["target_pose"]) == {TargetPose.GIVEN.value}
         notes = ("cameras of the dataset, handed through: an upper bound",) if is_given else ()
-        return Summary(metrics, counts=_counts(scored), references={"chance (closed form)": chance()}, notes=notes)
+        references = {"chance (closed form)": chance()}
+        if self.version != OURS:
+            return Summary(metrics, counts=_counts(scored), references=references, notes=notes)
+        found = skill_findings(compared(scored, arrays, self.options.min_baseline))
+        return Summary(
+            metrics | dict(found.metrics),
+            counts=_counts(scored),
+            references=references | dict(found.references),
+            notes=(*found.notes, *notes),
+        )
 
 
 def _counts(scored: pd.DataFrame) -> dict[str, int]:

@@ -10,15 +10,29 @@ import torch
 from torch import Tensor
 
 from evalkit.geometry.alignment import DegenerateAlignment
+from evalkit.geometry.rotations import rotation_log
 from evalkit.metrics.accuracies import THRESHOLDS, AucMethod, auc
-from evalkit.metrics.pose import chance_accuracy, chance_floor, joint_error, pose_auc
+from evalkit.metrics.pose import chance_accuracy, chance_floor, joint_error, pose_auc, relative_poses
 from evalkit.metrics.pose_scores import PoseScores
 from evalkit.metrics.trajectory import ate, extent, rpe
 from evalkit.protocol import Arrays, Value
 from evalkit.stats.interval import Interval
 from evalkit.stats.pooled import Floats, pooled_intervals
-from protocols.pose.columns import POOLED, RPA_THRESHOLDS, TRAJECTORY, columns_of, rpa_key
+from protocols.pose.columns import (
+    POOLED,
+    PREDICTED_W2C,
+    ROTATION_AMPLITUDE,
+    RPA_THRESHOLDS,
+    TRAJECTORY,
+    TRUE_W2C,
+    columns_of,
+    rpa_key,
+)
+from protocols.shared.clip_skill import Comparisons, compare_clips
+from protocols.shared.skill_names import OWN_ERROR
+from protocols.shared.trajectories import trajectory_errors
 
+LEAST_TURN_DEG = 5.0  # of a pair of views that counts in `rotation_amplitude`
 ALIGNED = "aligned"  # "yes", or why the trajectories could not be aligned
 
 
@@ -46,6 +60,33 @@ def trajectory_row(pred: Tensor, true: Tensor) -> dict[str, Value]:
     widest, rpe_translation = float(extent(true)), _rms(translation)
     values = (ate_value, ate_value / widest, _rms(rotation_deg), rpe_translation, rpe_translation / widest)
     return {ALIGNED: "yes", **dict(zip(TRAJECTORY, values, strict=True))}
+
+
+def skill_row(pred: Tensor, true: Tensor, min_baseline: float) -> dict[str, Value]:
+    """The error of w2c [V, 4, 4] against the own true cameras in degrees, and `rotation_amplitude`."""
+    own = torch.zeros(1, 1, dtype=torch.long)
+    error = float(trajectory_errors(pred[None], true[None], own, min_baseline).degrees)
+    return {OWN_ERROR: error, ROTATION_AMPLITUDE: rotation_amplitude(pred, true)}
+
+
+def rotation_amplitude(pred: Tensor, true: Tensor) -> float:
+    """How far cameras w2c [V, 4, 4] turn about the true axes, over how far the true ones do.
+
+    The median of p . t / t . t over the pairs of views whose true rotation t, axis times angle, is at least
+    `LEAST_TURN_DEG`, with p the predicted one; NaN where there is no such pair.
+    """
+    turned, truly = (rotation_log(relative_poses(w2c[None])[0][0]) for w2c in (pred, true))
+    squared = truly.square().sum(-1)
+    does_turn = squared.sqrt() >= math.radians(LEAST_TURN_DEG)
+    parts = ((turned * truly).sum(-1) / squared)[does_turn]
+    return float(parts.quantile(0.5)) if len(parts) else math.nan
+
+
+def compared(scored: pd.DataFrame, arrays: Arrays, min_baseline: float) -> Comparisons:
+    """Predicted cameras with the true ones of their own and of other clips."""
+    kept = [arrays(sample) for sample in scored["sample"]]
+    true, predicted = ([clip[name] for clip in kept] for name in (TRUE_W2C, PREDICTED_W2C))
+    return compare_clips(scored, true, predicted, min_baseline)
 
 
 def _rms(values: Tensor) -> float:

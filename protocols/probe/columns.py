@@ -11,6 +11,8 @@ from evalkit.metrics.accuracies import MAGNITUDE, AucMethod, PoseAccuracy, auc, 
 from evalkit.protocol import Better, Column
 
 ANGLES_DEG = (10, 20, 30)
+OURS = "2"  # the version of our own
+SHARE, NEAR_SHARE = "others_beaten", "near_others_beaten"
 SEEDS = "seeds"  # variant of a number: its standard deviation over seeds
 DISTANCES = (0.1, 0.2, 0.3)  # in units of the clip's largest distance from the reference
 
@@ -23,7 +25,12 @@ class Source(StrEnum):
     PIXELS = "pixels"  # control: small images
     NOISE = "noise"  # control: random numbers
     CONSTANT = "constant"  # control: nothing
+    TIME = "time"  # control: the rank of the view
+    TIME_AND_SIDE = "time_and_side"  # control: the same, with the side to which the camera truly moves as its sign
     CAMERAS = "cameras"  # the method's own cameras
+
+
+CODES = (Source.LATENT, Source.FEATURES)  # the method's; other sources are controls
 
 
 class Reader(StrEnum):
@@ -49,10 +56,11 @@ class ScoreName(NamedTuple):
 
 
 def columns_of(version: str) -> tuple[Column, ...]:
-    """Columns of a version of the protocol: the MLP's numbers, those without a head, then others of the first score."""
+    """Columns of a version: shares of other clips (ours), the MLP's numbers, those without a head, then others."""
     scores = _SCORES[version]()
     first = scores[0]
     return (
+        *(_of_other_clips() if version == OURS else ()),
         *(_column(score, Source.LATENT, Reader.MLP, "MLP on\npose code") for score in scores),
         *(_column(score, Source.CAMERAS, Reader.DIRECT, "method's\ncameras") for score in _direct_scores(version)),
         _spread_column(first),
@@ -60,6 +68,28 @@ def columns_of(version: str) -> tuple[Column, ...]:
         _column(first, Source.FEATURES, Reader.MLP, "MLP on\nfeatures"),
         _column(first, Source.FEATURES, Reader.LINEAR, "linear on\nfeatures"),
         replace(_column(first, Source.NOISE, Reader.MLP, "MLP on\nnoise"), better=Better.NONE),
+    )
+
+
+def _of_other_clips() -> tuple[Column, ...]:
+    """The share of other clips that fit worse than the own, by several readers; of near clips by the MLP."""
+    share, near = _shares()
+    return (
+        _column(share, Source.LATENT, Reader.MLP, "MLP on\npose code"),
+        _column(near, Source.LATENT, Reader.MLP, "MLP on\npose code"),
+        _spread_column(share),
+        _column(share, Source.LATENT, Reader.LINEAR, "linear on\npose code"),
+        _column(share, Source.FEATURES, Reader.MLP, "MLP on\nfeatures"),
+        replace(_column(share, Source.NOISE, Reader.MLP, "MLP on\nnoise"), better=Better.NONE),
+    )
+
+
+def _shares() -> tuple[PoseAccuracy, PoseAccuracy]:
+    quantity = "other test clips whose true cameras fit the prediction worse than the own"
+    near = "the quarter of clips whose true motion is most like the own"
+    return (
+        PoseAccuracy(SHARE, "nearer to own\nthan to others", quantity, "all clips of other scenes"),
+        PoseAccuracy(NEAR_SHARE, "same,\nnear others", quantity, near),
     )
 
 
@@ -105,4 +135,4 @@ def _direct_scores(version: str) -> Sequence[PoseAccuracy]:
     return [score for score in _rayzer_scores() if score.key in shown]
 
 
-_SCORES = {"1": _our_scores, "xfactor": _xfactor_scores, "rayzer": _rayzer_scores}
+_SCORES = {OURS: _our_scores, "xfactor": _xfactor_scores, "rayzer": _rayzer_scores}

@@ -43,9 +43,9 @@ class ProbeOptions(ClipOptions):
 
     name: str = "probe"
     version: Annotated[
-        Literal["1", "xfactor", "rayzer"],
-        Field(description="Which numbers the table shows: ours (1), XFactor's or RayZer's."),
-    ] = "1"
+        Literal["2", "xfactor", "rayzer"],
+        Field(description="Which numbers the table shows: ours (2), XFactor's or RayZer's."),
+    ] = "2"
     clips: Annotated[int, Field(ge=1, description="Clips of each sequence.")] = 4
     truth: Annotated[
         Literal["dataset", "oracle"],

@@ -19,6 +19,7 @@ class ProbePlan:
     Options = ProbeOptions
     implementation = "protocols.probe.protocol:Probe"
     name = "probe"
+    paired = "protocols.probe.paired:paired"
     uses_oracle = True  # an instance says whether its options ask for one
 
     def __init__(self, options: ProbeOptions, dataset: Catalogue, oracle: OracleIdentity | None, seed: int) -> None:

@@ -11,12 +11,15 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from evalkit.geometry.se3 import camera_centres
 from evalkit.protocol import Arrays
 from evalkit.training.pose_loss import RelativePoses
 from protocols.probe.columns import Source
 from protocols.probe.inputs import noise
+from protocols.shared.summaries import scored_rows
 
 TRUTH = "w2c"  # the array of true cameras of a sample
+TRUTH_KNOWN = "ok"  # in the row's field "truth"; else it says why there are no true cameras
 _OF_ARRAYS = (Source.LATENT, Source.FEATURES, Source.PIXELS)
 
 
@@ -68,8 +71,28 @@ def gather(parts: Sequence[pd.DataFrame], arrays: Arrays) -> ProbeData:
     drawn = [noise(sample, len(clip), width) for sample, clip in zip(ids, w2c, strict=True)]
     inputs[Source.NOISE] = pad_sequence(drawn, batch_first=True)
     inputs[Source.CONSTANT] = torch.zeros(*counts.shape, 1)
+    ranks = [torch.arange(len(clip)).float() - number for clip, number in zip(w2c, rows["reference"], strict=True)]
+    inputs[Source.TIME] = pad_sequence(ranks, batch_first=True)[..., None]
+    inputs[Source.TIME_AND_SIDE] = inputs[Source.TIME] * torch.stack([_side(clip) for clip in w2c])[:, None, None]
     true = RelativePoses.of(pad_sequence(w2c, batch_first=True), counts)
     return ProbeData(inputs, true, _clip_parts(parts), _own_cameras(kept, counts))
+
+
+def _side(w2c: Tensor) -> Tensor:
+    """1 or -1: whether the last camera of [V, 4, 4] is right or left of the first, in the reference's axes."""
+    x = camera_centres(w2c)[:, 0]
+    return torch.where(x[-1] >= x[0], 1.0, -1.0)
+
+
+def rows_of_scenes(rows: pd.DataFrame, scenes: frozenset[str]) -> pd.DataFrame:
+    """The rows whose first scene is one of ``scenes``."""
+    return rows[[scenes_of_row[0] in scenes for scenes_of_row in rows["scenes"]]]
+
+
+def readable_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the samples that could be scored and whose true cameras are known."""
+    scored = scored_rows(rows)
+    return scored[scored["truth"] == TRUTH_KNOWN] if len(scored) else scored
 
 
 def _clip_parts(parts: Sequence[pd.DataFrame]) -> ClipParts:

@@ -1,4 +1,4 @@
-"""How much of the camera can be read from frozen pose codes: `probe@1`, and as XFactor and RayZer probe.
+"""How much of the camera can be read from frozen pose codes: `probe@2`, and as XFactor and RayZer probe.
 
 Docs: docs/protocols/probe.md.
 """
@@ -18,19 +18,16 @@ from evalkit.method import Method, reference_of
 from evalkit.oracles.oracle import Oracle
 from evalkit.protocol import Arrays, Loaded, Predictions, Scored, Summary, Value
 from evalkit.views import Cameras
-from protocols.probe.columns import Source
+from protocols.probe.columns import CODES, Source
 from protocols.probe.inputs import thumbnails
 from protocols.probe.options import ProbeOptions
 from protocols.probe.plan import ProbePlan
-from protocols.probe.probe_data import TRUTH, gather
+from protocols.probe.probe_data import TRUTH, TRUTH_KNOWN, gather, readable_rows, rows_of_scenes
 from protocols.probe.scene_split import MIN_SCENES, SceneSplit, split_scenes
 from protocols.probe.scores import Probing, all_scores, reference_lines
 from protocols.shared.projection import projected
 from protocols.shared.summaries import positions_of, scored_rows
 from protocols.shared.target_poses import Batch
-
-CODES = (Source.LATENT, Source.FEATURES)  # the method's; other sources are controls
-TRUTH_KNOWN = "ok"  # in the row's field "truth"; else it says why there are no true cameras
 
 
 class Probe(ProbePlan):
@@ -72,6 +69,7 @@ class Probe(ProbePlan):
                 "target_pose": target_pose.value,
                 "truth": reasons[i] or TRUTH_KNOWN,
                 "reference": reference,
+                "seed": self.seed,
                 **{_width_key(source): values.shape[-1] for source, values in codes.items()},
                 **{_kept_key(source): arrays[source].shape[-1] for source in codes},
             }
@@ -95,14 +93,13 @@ class Probe(ProbePlan):
 
     def summarise(self, rows: pd.DataFrame, arrays: Arrays) -> Summary:
         """Train on some scenes, stop on others, and score on the rest: means over test clips and seeds."""
-        scored = scored_rows(rows)
-        readable = scored[scored["truth"] == TRUTH_KNOWN] if len(scored) else scored
-        counts = {"truth unknown": len(scored) - len(readable)}
+        readable = readable_rows(rows)
+        counts = {"truth unknown": len(scored_rows(rows)) - len(readable)}
         names = {str(scene) for scenes in rows["scenes"] for scene in scenes}
         if len(names) < MIN_SCENES:
             return _no_probe(f"this run has {len(names)} scenes; type limit={MIN_SCENES} or more, better 50", counts)
         split = split_scenes(names, self.options.split, self.seed)
-        parts = [_rows_of_scenes(readable, scenes) for scenes in (split.train, split.validation, split.test)]
+        parts = [rows_of_scenes(readable, scenes) for scenes in (split.train, split.validation, split.test)]
         if any(part.empty for part in parts):
             return _no_probe("no clip is left of train, validation or test scenes", counts)
         data, options = gather(parts, arrays), self.options
@@ -128,11 +125,6 @@ def _kept_key(source: Source) -> str:
 def _no_probe(reason: str, counts: Mapping[str, int]) -> Summary:
     """A summary without numbers."""
     return Summary({}, counts=counts, notes=(f"no probe: {reason}",))
-
-
-def _rows_of_scenes(rows: pd.DataFrame, scenes: frozenset[str]) -> pd.DataFrame:
-    """The rows whose first scene is one of ``scenes``."""
-    return rows[[scenes_of_row[0] in scenes for scenes_of_row in rows["scenes"]]]
 
 
 def _notes(parts: Sequence[pd.DataFrame], split: SceneSplit) -> tuple[str, ...]:

@@ -15,12 +15,14 @@ from evalkit.metrics.motion import long_baselines, magnitude_agreement
 from evalkit.metrics.pose import relative_pose_errors
 from evalkit.metrics.pose_scores import PoseScores
 from evalkit.stats.interval import Interval
+from evalkit.stats.jackknife import OwnAndOthers
 from evalkit.training.pose_loss import RelativePoses
-from protocols.probe.columns import ANGLES_DEG, DISTANCES, Reader, ScoreName, Source
+from protocols.probe.columns import ANGLES_DEG, CODES, DISTANCES, Reader, ScoreName, Source
 from protocols.probe.head_training import train
 from protocols.probe.heads import predict, rescaled
 from protocols.probe.inputs import standardised
 from protocols.probe.options import HeadOptions
+from protocols.probe.other_clips import compared, intervals_of, mean_over_seeds, numbers_of, with_reference
 from protocols.probe.probe_data import ProbeData
 from protocols.shared.summaries import intervals
 
@@ -53,6 +55,8 @@ def reference_lines(scores: Scores, width: int) -> dict[str, dict[str, float]]:
         Source.PIXELS: "raw pixels",
         Source.NOISE: f"random features ({width})",
         Source.CONSTANT: "constant pose",
+        Source.TIME: "time",
+        Source.TIME_AND_SIDE: "time × one bit",
     }
     lines: dict[str, dict[str, float]] = {title: {} for title in titles.values()}
     for name, interval in scores.items():
@@ -78,24 +82,39 @@ def _scores_of_head(
     source: Source, reader: Reader, hidden: tuple[int, ...], data: ProbeData, test_rows: pd.DataFrame, probing: Probing
 ) -> Scores:
     """Train a head for each seed and score it on the test clips."""
-    inputs = standardised(data.inputs[source], data.is_training_view)
-    identity = (probing.seed, "probe", source.value, reader.value)
-    parts = data.parts
-    head = train(inputs, data.true, parts.train, parts.validation, hidden, probing.options, identity)
-    rotation, translation = predict(head, inputs[parts.test])
-    true = data.true[parts.test]
-    translation = rescaled(translation, true.translation, true.counts, probing.options.rescale)
-    tables = [
-        pd.DataFrame(_clip_rows(*predicted, true, probing.min_baseline), index=test_rows.index)
-        for predicted in zip(rotation, translation, strict=True)
-    ]
+    predicted, true = _predicted(source, reader, hidden, data, probing), data.true[data.parts.test]
+    tables = [pd.DataFrame(_clip_rows(one, true, probing), index=test_rows.index) for one in predicted]
+    of_seeds = [compared(one, true, test_rows, probing.min_baseline) for one in predicted]
     mean = sum(tables[1:], tables[0]) / len(tables)
-    scores = _named(source, reader, test_rows, mean)
-    spread = pd.DataFrame([table.mean() for table in tables]).std()
+    scores = _named(source, reader, test_rows, mean, mean_over_seeds(of_seeds))
+    numbers = [dict(table.mean()) | numbers_of(one) for table, one in zip(tables, of_seeds, strict=True)]
+    spread = pd.DataFrame(numbers).std()
     for score in spread.index:
         name = ScoreName(source, reader, str(score), over_seeds=True)
         scores[name] = Interval(float(spread[score]), math.nan, math.nan, len(tables), 0)
     return scores
+
+
+def _predicted(
+    source: Source, reader: Reader, hidden: tuple[int, ...], data: ProbeData, probing: Probing
+) -> list[RelativePoses]:
+    """Train a head for each seed, and read the poses [N, V] of the test clips with each."""
+    inputs, parts = standardised(data.inputs[source], data.is_training_view), data.parts
+    identity = (probing.seed, "probe", source.value, reader.value)
+    head = train(inputs, data.true, parts.train, parts.validation, hidden, probing.options, identity)
+    counts = data.true.counts[parts.test]
+    return [RelativePoses(*of_seed, counts) for of_seed in zip(*predict(head, inputs[parts.test]), strict=True)]
+
+
+def compared_by_heads(data: ProbeData, test_rows: pd.DataFrame, probing: Probing) -> dict[ScoreName, OwnAndOthers]:
+    """Values of test clips with their own and with other clips, by the heads on the method's codes."""
+    codes = {source: data.inputs[source] for source in CODES if source in data.inputs}
+    true, found = data.true[data.parts.test], dict[ScoreName, OwnAndOthers]()
+    for source, reader, hidden in _heads(codes, probing.options.hidden):
+        predicted = _predicted(source, reader, hidden, data, probing)
+        values = mean_over_seeds([compared(one, true, test_rows, probing.min_baseline) for one in predicted])
+        found |= {ScoreName(source, reader, key): of for key, of in values.items()}
+    return found
 
 
 def _scores_of_cameras(data: ProbeData, test_rows: pd.DataFrame, probing: Probing) -> Scores:
@@ -103,22 +122,28 @@ def _scores_of_cameras(data: ProbeData, test_rows: pd.DataFrame, probing: Probin
     if data.own_cameras is None:
         return {}
     own, true = data.own_cameras[data.parts.test], data.true[data.parts.test]
-    translation = rescaled(own.translation, true.translation, true.counts, probing.options.rescale)
-    rows = _clip_rows(own.rotation, translation, true, probing.min_baseline)
-    return _named(Source.CAMERAS, Reader.DIRECT, test_rows, pd.DataFrame(rows, index=test_rows.index))
+    table = pd.DataFrame(_clip_rows(own, true, probing), index=test_rows.index)
+    others = compared(own, true, test_rows, probing.min_baseline)
+    return _named(Source.CAMERAS, Reader.DIRECT, test_rows, table, others)
 
 
-def _named(source: Source, reader: Reader, test_rows: pd.DataFrame, table: pd.DataFrame) -> Scores:
-    """Means and intervals of a table of clip scores."""
-    means = intervals(test_rows, {str(score): table[score] for score in table})
+def _named(
+    source: Source,
+    reader: Reader,
+    test_rows: pd.DataFrame,
+    table: pd.DataFrame,
+    others: Mapping[str, OwnAndOthers],
+) -> Scores:
+    """Means and intervals of a table of clip scores, and of comparisons with other clips."""
+    means = intervals(test_rows, {str(score): table[score] for score in table}) | intervals_of(others)
     return {ScoreName(source, reader, score): interval for score, interval in means.items()}
 
 
-def _clip_rows(
-    rotation: Tensor, translation: Tensor, true: RelativePoses, min_baseline: float
-) -> list[dict[str, float]]:
-    """Scores of each clip: of all pairs of its views, and of each view against the reference."""
-    pair_scores = _pair_scores(RelativePoses(rotation, translation, true.counts), true, min_baseline)
+def _clip_rows(predicted: RelativePoses, true: RelativePoses, probing: Probing) -> list[dict[str, float]]:
+    """Scores of each clip, rescaled: of all pairs of its views, and of each view against the reference."""
+    rotation = predicted.rotation
+    translation = rescaled(predicted.translation, true.translation, true.counts, probing.options.rescale)
+    pair_scores = _pair_scores(RelativePoses(rotation, translation, true.counts), true, probing.min_baseline)
     errors_deg = rotation_angle_deg(rotation.double() @ true.rotation.double().mT)
     distances = (translation - true.translation).norm(dim=-1)
     rows = []
@@ -136,7 +161,7 @@ def _pair_scores(predicted: RelativePoses, true: RelativePoses, min_baseline: fl
     views = true.counts.sum(-1)
     for count in set(views.tolist()):
         clips = (views == count).nonzero().squeeze(-1)
-        predicted_w2c, true_w2c = _with_reference(predicted[clips]), _with_reference(true[clips])
+        predicted_w2c, true_w2c = (torch.stack(with_reference(poses[clips])) for poses in (predicted, true))
         rotation, signed = relative_pose_errors(predicted_w2c, true_w2c, signed=True)
         folded, lengths = torch.minimum(signed, 180 - signed), magnitude_agreement(predicted_w2c, true_w2c)
         is_long = long_baselines(true_w2c, min_baseline)
@@ -145,12 +170,3 @@ def _pair_scores(predicted: RelativePoses, true: RelativePoses, min_baseline: fl
             clip: PoseScores(*errors_of_clip) for clip, errors_of_clip in zip(clips.tolist(), errors, strict=True)
         }
     return scores
-
-
-def _with_reference(poses: RelativePoses) -> Tensor:
-    """w2c [N, 1 + V', 4, 4] of the reference, which is the identity, and of the V' views that count."""
-    clips, count = len(poses.counts), int(poses.counts[0].sum())
-    w2c = torch.eye(4, dtype=torch.float64).repeat(clips, 1 + count, 1, 1)
-    w2c[:, 1:, :3, :3] = poses.rotation[poses.counts].double().view(clips, count, 3, 3)
-    w2c[:, 1:, :3, 3] = poses.translation[poses.counts].double().view(clips, count, 3)
-    return w2c

@@ -17,6 +17,7 @@ from protocols.fid.plan import columns_of as fid_columns
 from protocols.interpolation.plan import columns_of as interpolation_columns
 from protocols.leak.plan import JOINT_MINUS_ALONE, LeakPlan
 from protocols.object.columns import columns_of as object_columns
+from protocols.pose.columns import ROTATION_AMPLITUDE
 from protocols.pose.columns import columns_of as pose_columns
 from protocols.probe.columns import Source
 from protocols.probe.columns import columns_of as probe_columns
@@ -41,8 +42,8 @@ COLUMNS = [
     *LeakPlan.columns,
     *interpolation_columns(("psnr", "lpips_vgg")),
     *object_columns(("psnr", "lpips_vgg")),
-    *(column for version in ("1", "xfactor", "rayzer") for column in probe_columns(version)),
-    *(column for version in ("1", "noposplat", "vggt", "erayzer") for column in pose_columns(version)),
+    *(column for version in ("2", "xfactor", "rayzer") for column in probe_columns(version)),
+    *(column for version in ("2", "noposplat", "vggt", "erayzer") for column in pose_columns(version)),
     *(column for version in ("3", "xfactor") for column in tps_columns(version, Feature.HISTOGRAM)),
 ]
 
@@ -111,7 +112,7 @@ def test_a_variant_holds_only_what_differs_from_the_defaults(name: str) -> None:
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.key)
 def test_a_column_says_what_it_is_a_number_of_and_which_direction_is_better(column: Column) -> None:
     assert column.quantity
-    described = ("frames", JOINT_MINUS_ALONE.key, OTHERS_ERROR, AMPLITUDE)
+    described = ("frames", JOINT_MINUS_ALONE.key, OTHERS_ERROR, AMPLITUDE, ROTATION_AMPLITUDE)
     is_description = column.key in described or column.variant in ("seeds", OTHERS)
     assert (column.better is Better.NONE) == (is_description or column.key.startswith(f"{Source.NOISE}."))
     assert column.key.partition("|")[2] in ("", column.variant)

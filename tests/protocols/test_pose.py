@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.spatial.transform import Rotation
@@ -24,13 +25,15 @@ from evalkit.errors import Unsupported, UserError
 from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
 from evalkit.pixels import Preprocess
-from evalkit.protocol import Loaded, Sample, Summary
+from evalkit.protocol import Arrays, Loaded, Sample, Summary
 from evalkit.registry import Group, implementation
 from evalkit.registry import load as load_component
 from evalkit.run.store import table
 from evalkit.views import Cameras, Frames, Views
 from protocols.pose.options import PoseOptions
+from protocols.pose.paired import paired
 from protocols.pose.protocol import Pose
+from protocols.shared.clip_skill import compare_clips
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("pose", "pose@noposplat", "pose@vggt", "pose@erayzer")
@@ -119,13 +122,18 @@ def load(one: Pose) -> list[Loaded]:
             for s in one.samples()]  # fmt: skip
 
 
-def summary(one: Pose, method: Method) -> Summary:
+def outcome(one: Pose, method: Method) -> tuple[pd.DataFrame, Arrays]:
+    """The rows and the arrays of a run."""
     batch = load(one)
     scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
     heads = [{"sample": each.sample.id, "scenes": list(each.sample.scenes), "status": "ok"} for each in batch]
     arrays = {each.sample.id: outcome.arrays for each, outcome in zip(batch, scored, strict=True)}
     rows = table([head | outcome.row for head, outcome in zip(heads, scored, strict=True)])
-    return one.summarise(rows, arrays.__getitem__)
+    return rows, arrays.__getitem__
+
+
+def summary(one: Pose, method: Method) -> Summary:
+    return one.summarise(*outcome(one, method))
 
 
 def errors_of(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
@@ -216,11 +224,80 @@ def test_true_cameras_in_another_world_of_another_scale_are_perfect(version: str
 
     found = summary(protocol(f"protocol={version}"), Says(elsewhere)).metrics
     for key, value in found.items():
-        if key.startswith(("auc", "rra", "rta", "rpa", "magnitude")):
+        if key.endswith("|others") or key == "others_error_deg":
+            continue  # they say how different the clips are
+        if key.startswith(("auc", "rra", "rta", "rpa", "magnitude", "skill", "near", "others_beaten", "rotation_amp")):
             assert value.mean == pytest.approx(1.0, abs=1e-6), key
         else:
             assert value.mean == pytest.approx(0.0, abs=1e-5), key
     assert ("ate" in found) == (version == "pose")
+
+
+def test_cameras_that_ignore_the_clip_have_no_skill() -> None:
+    """Whatever they are: one path for all clips, no motion, or none that is known."""
+
+    def unknown(scene: int) -> Tensor:
+        return torch.full((97, 4, 4), torch.nan, dtype=torch.float64)
+
+    one = protocol("protocol=pose", "protocol.frames=spread", scenes=12)
+    for method in (Says(lambda scene: wobbly(99)), Says(unknown), NoMotion(OPTIONS, "cpu"), Dolly(OPTIONS, "cpu")):
+        found = summary(one, method).metrics
+        assert found["skill"].mean == pytest.approx(0, abs=1e-9)
+        assert found["near_skill"].mean < 0.1
+    assert summary(one, Says(noisy)).metrics["near_skill"].mean > 0.5
+
+
+def test_half_of_each_rotation_is_half_the_amplitude() -> None:
+    def about_one_axis(scene: int) -> Tensor:
+        w2c = wobbly(scene).clone()
+        angle = np.linspace(0, 0.5 + 0.1 * scene, 97)[:, None] * np.array([0, 1, 0])
+        w2c[:, :3, :3] = torch.from_numpy(Rotation.from_rotvec(angle).as_matrix())
+        return w2c
+
+    def halved(scene: int) -> Tensor:
+        w2c = about_one_axis(scene)
+        turns = Rotation.from_matrix(w2c[:, :3, :3].numpy()).as_rotvec()
+        w2c[:, :3, :3] = torch.from_numpy(Rotation.from_rotvec(turns / 2).as_matrix())
+        return w2c
+
+    found = summary(protocol("protocol=pose", cameras=about_one_axis), Says(halved)).metrics
+    assert found["rotation_amplitude"].mean == pytest.approx(0.5)
+
+
+def test_clips_that_are_too_alike_get_no_skill() -> None:
+    found = summary(protocol("protocol=pose", cameras=dollying(1.0)), Dolly(OPTIONS, "cpu"))
+    assert not {"skill", "near_skill"} & set(found.metrics) and found.metrics["auc_exact_signed@20"].mean == 1
+    assert found.notes[0].startswith("clips too alike")
+    assert found.metrics["auc_exact_signed@20|others"].mean == pytest.approx(1)
+
+
+def test_clips_are_compared_with_clips_of_as_many_views() -> None:
+    rows = table([{"sample": f"clip {i:02d}", "scenes": [f"scene {i:02d}"]} for i in range(12)])
+    frames = [torch.arange(3 if i % 3 else 5) * 20 for i in range(12)]
+    true, pred = ([path(i)[one] for i, one in enumerate(frames)] for path in (wobbly, noisy))
+    both = compare_clips(rows, true, pred, 0.1).estimated["skill"]
+    parts = [[i for i in range(12) if len(frames[i]) == views] for views in (3, 5)]
+    alone = [
+        compare_clips(rows.iloc[part], [true[i] for i in part], [pred[i] for i in part], 0.1).estimated["skill"]
+        for part in parts
+    ]
+    assert both.own.tolist() == [*alone[0].own, *alone[1].own]
+    assert both.means().whole == pytest.approx((8 * alone[0].whole() + 4 * alone[1].whole()) / 12)
+    left_out = compare_clips(rows.drop(index=4), true[:4] + true[5:], pred[:4] + pred[5:], 0.1).estimated["skill"]
+    position = both.names.index("scene 04")
+    assert both.means().scenes[:, position] == pytest.approx(left_out.whole())
+
+
+def test_the_paired_difference_of_two_skills_is_that_of_their_summaries() -> None:
+    one = protocol("protocol=pose", scenes=8)
+    runs = [outcome(one, Says(cameras)) for cameras in (noisy, lambda scene: wobbly(99))]
+    skills = [one.summarise(*run).metrics for run in runs]
+    settings = one.options.model_dump(mode="json")
+    compared = paired(*runs, settings)
+    for key in ("skill", "near_skill", "others_error_deg"):
+        assert compared[key].difference.mean == pytest.approx(skills[0][key].mean - skills[1][key].mean)
+    assert compared["skill"].p_value < 0.01
+    assert paired(*runs, settings | {"version": "vggt"}) == {}
 
 
 def test_a_dolly_that_guesses_backwards_is_rewarded_wherever_errors_are_folded() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -25,24 +26,29 @@ from evalkit.data.dataset import ClipShape, SequenceInfo
 from evalkit.data.procedural.dataset import ProceduralDataset
 from evalkit.data.procedural.options import ProceduralOptions
 from evalkit.errors import UserError
+from evalkit.geometry.se3 import invert
 from evalkit.method import Method, PoseCode
+from evalkit.metrics.pose_scores import pose_scores
 from evalkit.oracles.oracle import ClipLocation, Estimate
 from evalkit.pixels import Preprocess
-from evalkit.protocol import Loaded, Sample, Summary
+from evalkit.protocol import Arrays, Loaded, Sample, Summary
 from evalkit.registry import Group
 from evalkit.run.store import table
+from evalkit.training.pose_loss import RelativePoses
 from evalkit.views import Cameras, Frames, Views
 from protocols.probe.heads import rescaled
 from protocols.probe.inputs import standardised, thumbnails
 from protocols.probe.nearest_rotation import nearest_rotation
 from protocols.probe.options import ProbeOptions, Rescale
+from protocols.probe.other_clips import compared, mean_over_seeds, numbers_of, with_reference
+from protocols.probe.paired import paired
 from protocols.probe.protocol import Probe
 from protocols.probe.scene_split import split_scenes
 from protocols.shared.projection import projected
 
 OPTIONS = ControlOptions(name="control")
 VERSIONS = ("probe", "probe@xfactor", "probe@rayzer")
-AUC = "auc_exact_signed@20"
+AUC, SHARE = "auc_exact_signed@20", "others_beaten"
 SMALL = {"resolution": 32, "context": 3, "target": 2, "clips": 2}
 
 
@@ -64,6 +70,19 @@ class Planted:
 
     def digest(self) -> str:
         return "planted"
+
+
+class Arcs(Planted):
+    """Grey frames along arcs to the left or to the right, more or less up or down."""
+
+    def frames(self, sequence: str, numbers: Sequence[int], preprocess: Preprocess) -> Frames:
+        random = np.random.default_rng(int(sequence[-2:]))
+        time = torch.linspace(0, 1, 97, dtype=torch.float64)[list(numbers)]
+        side, tilt = random.choice([-1.0, 1.0]), random.uniform(-0.9, 0.9)
+        w2c = torch.eye(4, dtype=torch.float64).repeat(len(numbers), 1, 1)
+        w2c[:, :3, 3] = -time[:, None] * torch.tensor([side * math.cos(tilt), math.sin(tilt), 0.0])
+        images = torch.full((len(numbers), 3, 16, 16), 0.5)
+        return Frames(images, tuple(numbers), Cameras(w2c, None))
 
 
 def wobbly(scene: int) -> Tensor:
@@ -122,7 +141,8 @@ def load(one: Probe) -> list[Loaded]:
             for s in one.samples()]  # fmt: skip
 
 
-def summary(one: Probe, method: Method, loaded: Sequence[Loaded], size: int = 4) -> Summary:
+def outcome(one: Probe, method: Method, loaded: Sequence[Loaded], size: int = 4) -> tuple[pd.DataFrame, Arrays]:
+    """The rows and the arrays of a run."""
     rows, arrays = [], {}
     for batch in (loaded[i : i + size] for i in range(0, len(loaded), size)):
         scored = one.score(batch, one.predict(batch, method), one.target_pose(method.card))
@@ -130,7 +150,11 @@ def summary(one: Probe, method: Method, loaded: Sequence[Loaded], size: int = 4)
             head = {"sample": clip.sample.id, "scenes": list(clip.sample.scenes), "status": "ok", "reason": ""}
             rows.append(head | outcome.row)
             arrays[clip.sample.id] = outcome.arrays
-    return one.summarise(table(rows), arrays.__getitem__)
+    return table(rows), arrays.__getitem__
+
+
+def summary(one: Probe, method: Method, loaded: Sequence[Loaded], size: int = 4) -> Summary:
+    return one.summarise(*outcome(one, method, loaded, size))
 
 
 def of(result: Summary, *keys: str) -> float:
@@ -165,6 +189,58 @@ def test_what_knows_nothing_is_read_at_chance(planted: Summary) -> None:
     assert of(planted, "features", "linear", AUC) == pytest.approx(floor, abs=1e-3)
 
 
+def test_what_ignores_the_clip_beats_half_of_the_others_and_the_truth_beats_all(planted: Summary) -> None:
+    for source, head in (("constant", "linear"), ("time", "linear"), ("time", "mlp")):
+        assert of(planted, source, head, SHARE) == pytest.approx(0.5, abs=1e-9)
+    assert of(planted, "latent", "linear", SHARE) > 0.99 < of(planted, "latent", "mlp", SHARE)
+    assert 0.3 < of(planted, "noise", "mlp", SHARE) < 0.7
+    share = planted.metrics[f"latent.mlp.{SHARE}"]
+    assert (share.n, share.scenes) == (16, 8) and share.high == 1
+
+
+def test_the_side_is_more_than_time_and_less_than_the_truth() -> None:
+    """On arcs that go left or right by various angles."""
+    one = protocol(dataset=Arcs(40), training={"steps": 100})
+    result = summary(one, LinearMap(OPTIONS, "cpu"), load(one))
+    assert of(result, "time", "mlp", SHARE) == pytest.approx(0.5, abs=1e-9)
+    assert 0.6 < of(result, "time_and_side", "mlp", SHARE) < 0.9 < of(result, "latent", "linear", SHARE)
+    assert of(result, "latent", "linear", f"near_{SHARE}") > of(result, "time_and_side", "linear", f"near_{SHARE}")
+    assert result.references["time × one bit"][f"latent.mlp.{SHARE}"] == of(result, "time_and_side", "mlp", SHARE)
+
+
+def test_a_share_is_that_of_the_errors_against_each_other_clip() -> None:
+    """Directly, by the errors of pairs of clips, for the mean of two seeds."""
+    rows = table([{"sample": f"clip {i}", "scenes": [f"scene {i // 2}"]} for i in range(8)])
+    counts = torch.tensor([[False, True, True, True]]).repeat(8, 1)
+    paths = [torch.stack([wobbly(10 * seed + i)[:40:10] for i in range(8)]) for seed in range(3)]
+    true, *predicted = (RelativePoses.of(w2c @ invert(w2c[:, :1]), counts) for w2c in paths)
+    found = mean_over_seeds([compared(one, true, rows, 0.1) for one in predicted])[SHARE]
+
+    def error(one: Tensor, other: Tensor) -> float:
+        scores = pose_scores(one[None], other[None], 0.1)
+        return float(torch.maximum(scores.rotation, scores.signed)[scores.long].mean())
+
+    own, others = with_reference(true), [with_reference(one) for one in predicted]
+    shares = [
+        np.mean([error(w2c[i], own[j]) > error(w2c[i], own[i]) for j in range(8) if j // 2 != i // 2])
+        for w2c in others
+        for i in range(8)
+    ]
+    assert numbers_of({SHARE: found})[SHARE] == pytest.approx(np.mean(shares))
+
+
+def test_the_paired_difference_of_two_shares_is_that_of_their_summaries() -> None:
+    one = protocol(dataset=Planted(20), training={"steps": 20})
+    loaded = load(one)
+    runs = [outcome(one, method, loaded) for method in (LinearMap(OPTIONS, "cpu"), Static(OPTIONS, "cpu"))]
+    summaries = [one.summarise(*run) for run in runs]
+    compared_runs = paired(*runs, one.options.model_dump(mode="json"))
+    for key in (f"latent.mlp.{SHARE}", f"latent.linear.near_{SHARE}", "latent.linear.skill"):
+        expected = summaries[0].metrics[key].mean - summaries[1].metrics[key].mean
+        assert compared_runs[key].difference.mean == pytest.approx(expected)
+    assert not any(key.startswith("features") for key in compared_runs), "only one of both has features"
+
+
 def test_seeds_differ_and_their_spread_stands_beside_the_interval(planted: Summary) -> None:
     spread, mean = planted.metrics[f"latent.mlp.{AUC}|seeds"], planted.metrics[f"latent.mlp.{AUC}"]
     assert 0 < spread.mean < 0.1 and spread.n == 3
@@ -174,7 +250,7 @@ def test_seeds_differ_and_their_spread_stands_beside_the_interval(planted: Summa
 
 def test_controls_stand_under_the_columns_of_the_latent(planted: Summary) -> None:
     lines = planted.references
-    assert list(lines) == ["raw pixels", "random features (16)", "constant pose"]
+    assert list(lines) == ["raw pixels", "random features (16)", "constant pose", "time", "time × one bit"]
     assert lines["raw pixels"][f"latent.mlp.{AUC}"] == of(planted, "pixels", "mlp", AUC)
     assert lines["constant pose"][f"latent.mlp.{AUC}"] == of(planted, "constant", "linear", AUC)
 
