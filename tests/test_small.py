@@ -18,7 +18,11 @@ AS_TABLED = ("dataset.world=orbits", "dataset.version=1", "protocol.resolution=3
 @pytest.mark.parametrize(
     ("protocol", "table", "keys"),
     [
-        (("protocol=nvs", "limit=4"), "nvs@2 .* sampling=even", ["psnr", "ssim"]),
+        (
+            ("protocol=nvs", "protocol.context=5", "protocol.target=5", "limit=4"),
+            "nvs@3 .* sampling=even",
+            ["psnr", "ssim"],
+        ),
         (("protocol=tps", "oracle=alignment", "limit=2"), "tps@3 ", ["exact_psnr", "magnitude"]),
     ],
 )

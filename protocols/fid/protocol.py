@@ -31,8 +31,7 @@ from evalkit.weights.store import absent
 from protocols.fid.options import FidOptions
 from protocols.fid.plan import DIMENSION, NETWORKS, FidPlan
 from protocols.fid.summary import of_each_render
-from protocols.shared.bleed import changes_over_views
-from protocols.shared.bleed_names import RENDER_CHANGE, TARGET_CHANGE
+from protocols.shared.bleed import kept_changes
 from protocols.shared.exact_transfer import ExactTransfers, transfer_error
 from protocols.shared.identity import identity_row
 from protocols.shared.summaries import scored_rows
@@ -89,10 +88,7 @@ class Fid(FidPlan):
             truth = self.exact_transfers.of(pair)
             row |= transfer_error(truth, pair.context, pair.motion(), renders)
             pictures["exact transfer: B seen along the motion of A"] = truth.images
-        arrays = {
-            TARGET_CHANGE: changes_over_views(pair.targets.images),
-            RENDER_CHANGE: changes_over_views(renders),
-        }
+        arrays = kept_changes(pair, renders)
         if self.has_network:
             arrays |= {"renders": self._features(renders), **self._real[loaded.sample.id]}
         return Scored(row, arrays, pictures)

@@ -33,11 +33,10 @@ from protocols.leak.checks import (
 )
 from protocols.leak.claims import CHECKS, Check, Verdict, sentences, verdicts
 from protocols.leak.plan import ELSEWHERE, JOINT_MINUS_ALONE, LeakPlan
-from protocols.leak.readable import POSE, Neighbours, kept_arrays, pose_numbers
+from protocols.leak.readable import POSE, kept_arrays, pose_numbers
 from protocols.leak.set_numbers import over_all_clips
 from protocols.leak.variants import with_one_target, with_targets
-from protocols.shared.bleed import changes_over_views
-from protocols.shared.bleed_names import RENDER_CHANGE, TARGET_CHANGE
+from protocols.shared.bleed import kept_changes
 from protocols.shared.summaries import intervals, scored_rows
 from protocols.shared.target_poses import Batch, encode
 from protocols.shared.transfer import Pair, render_transfer
@@ -162,18 +161,12 @@ class Leak(LeakPlan):
 
 
 def _kept(pair: Pair, poses: Tensor, elsewhere: Tensor | None) -> dict[str, Tensor]:
-    """What is kept of a clip: its poses [C + T, D] and small images, and what bleed compares where B was rendered.
-
-    Targets lose the fade of their neighbours in time. What is left is less alike in all scenes along one motion.
-    """
+    """What is kept of a clip: its poses [C + T, D] and small images, and what bleed compares where B was rendered."""
     a = pair.a.take([*pair.clip_a.context_positions, *pair.clip_a.target_positions])
     arrays = kept_arrays(poses, a.images, _relative_cameras(pair, a), a.numbers)
     if elsewhere is None:
         return arrays
-    contexts, times = len(pair.clip_a.context), torch.tensor(a.numbers, dtype=torch.float64)
-    faded, _ = Neighbours.of(times[:contexts], times[contexts:]).fade(a.images[:contexts])
-    changes = {TARGET_CHANGE: pair.targets.images - faded, RENDER_CHANGE: elsewhere}
-    return arrays | {name: changes_over_views(images) for name, images in changes.items()}
+    return arrays | kept_changes(pair, elsewhere)
 
 
 def _relative_cameras(pair: Pair, views: Frames) -> Tensor | None:

@@ -1,8 +1,9 @@
 """Bleed: whether pixels of A's targets shine through the renders, on any data.
 
-From each render and each target its mean over the clip's views is taken away. What is left of a render is correlated
-with what is left of A's targets, and with that of the targets of other pairs. A render of B that moves as A moves
-correlates with neither; a trace of A's pixels correlates with its own A alone.
+From each target the fade between its neighbours in time among A's context is taken away: what is left is of A alone,
+while along one motion all scenes brighten and darken alike. From each render and each target its mean over the views is
+taken away. What is left of a render is correlated with that of A's targets, and with that of the targets of other
+pairs. A render of B that moves as A moves correlates with neither; a trace of A's pixels correlates with its own A.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 from evalkit.stats.interval import Floats, Interval
 from evalkit.stats.jackknife import OwnAndOthers
-from protocols.shared.bleed_names import FLAGGED, SIDE
+from protocols.shared.bleed_names import FLAGGED, RENDER_CHANGE, SIDE, TARGET_CHANGE
 from protocols.shared.others import MOST, OtherClips
+from protocols.shared.transfer import Pair
+from protocols.shared.without_pose import clock
 
 DRAWN = 8  # other clips of a pair, where there are many pairs
 _BLOCK = 16  # pairs in memory at once
@@ -26,6 +29,16 @@ def changes_over_views(images: Tensor) -> Tensor:
     """Return how views [T, 3, S, S] differ from their mean, at `SIDE` pixels at most, in half precision."""
     small = adaptive_avg_pool2d(images.float(), min(SIDE, images.shape[-1]))
     return (small - small.mean(dim=0)).half().cpu()
+
+
+def kept_changes(pair: Pair, renders: Tensor) -> dict[str, Tensor]:
+    """What bleed compares of a pair: A's targets, less the fade of their neighbours, and renders [T, 3, S, S]."""
+    clip = pair.clip_a
+    context = pair.a.images[list(clip.context_positions)]
+    left, share = clock(sorted(clip.context), sorted(clip.target))
+    faded = torch.lerp(context[left], context[left + 1], share.to(context)[:, None, None, None])
+    changes = {TARGET_CHANGE: pair.targets.images - faded, RENDER_CHANGE: renders}
+    return {name: changes_over_views(images) for name, images in changes.items()}
 
 
 def compared_with_others(

@@ -24,8 +24,7 @@ from evalkit.oracles.oracle import ClipLocation, Estimate, Oracle, has_scale
 from evalkit.protocol import RENDERS, Arrays, Clip, Loaded, Predictions, Scored, Summary, Value
 from evalkit.views import Frames
 from evalkit.weights.store import absent
-from protocols.shared.bleed import changes_over_views
-from protocols.shared.bleed_names import RENDER_CHANGE, TARGET_CHANGE
+from protocols.shared.bleed import kept_changes
 from protocols.shared.exact_transfer import ExactTransfers, error_image, transfer_error
 from protocols.shared.identity import identity_row
 from protocols.shared.summaries import intervals, scored_rows
@@ -176,8 +175,7 @@ def _kept(pair: Pair, estimates: Estimates, renders: Tensor) -> dict[str, Tensor
         REAL_W2C: estimates.real.w2c[0],
         BLURRED_W2C: estimates.blurred.w2c[0],
         RENDER_W2C: estimates.render.w2c[0],
-        TARGET_CHANGE: changes_over_views(pair.targets.images),
-        RENDER_CHANGE: changes_over_views(renders),
+        **kept_changes(pair, renders),
     }
 
 
