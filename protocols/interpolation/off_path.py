@@ -16,13 +16,14 @@ from evalkit.seeds import generator
 from protocols.interpolation.options import Mode
 from protocols.interpolation.paths import interpolate
 
-MIDDLE = (0.25, 0.75)  # the part of the way from the first to the last camera in which views lie
+MIDDLE = (0.1, 0.9)  # the part of the way from the first to the last camera in which views lie
 KEPT_CLIPS = 16  # ray-cast clips
 
 
 def fractions(seed: int, sample_id: str, count: int) -> Tensor:
-    """How far [T] each view lies on the way from the first to the last context camera, in order."""
-    return torch.from_numpy(generator(seed, "off path", sample_id).uniform(*MIDDLE, count)).sort().values
+    """How far [T] each view lies on the way from the first to the last context camera: one in each T-th of `MIDDLE`."""
+    drawn = torch.from_numpy(generator(seed, "off path", sample_id).random(count))
+    return MIDDLE[0] + (MIDDLE[1] - MIDDLE[0]) * (torch.arange(count) + drawn) / count
 
 
 def between_ends(poses: PoseCode, context: int, share: Tensor) -> PoseCode:
