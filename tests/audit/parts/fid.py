@@ -57,7 +57,6 @@ class TargetsOfAnother(CopyTarget):
 NOT_B = Exposed("identity", "surely below 75 %", lambda row: row["identity high"] < 0.75)
 BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
 NO_GAIN = Exposed("exact_gain", "not surely above 0", lambda row: row["exact_gain low"] <= 0)
-FLAGGED = ("rust",)  # by bleed, near its bound; docs/protocols/fid.md says how much of it the motion explains
 CONTROLS = {
     "copy_context": NO_GAIN,
     "static": NO_GAIN,
@@ -110,9 +109,7 @@ def measure(cell: Cell) -> Rows:
 def broken(table: pd.DataFrame) -> Sequence[str]:
     """A cheat ahead unseen; an honest method outside the ranking; `warp` not clear of all that no column flags."""
     rows, lines = table.set_index("baseline"), CONTEST.ahead_unseen(table)
-    lines += [
-        f"{name}: outside the ranking" for name in CONTEST.honest if rows.loc[name, "block"] and name not in FLAGGED
-    ]
+    lines += [f"{name}: outside the ranking" for name in CONTEST.honest if rows.loc[name, "block"]]
     for name, cheat in CONTEST.cheats.items():
         is_flagged = cheat.exposed is not None and cheat.exposed.is_flagged(rows.loc[name])
         if not is_flagged:
