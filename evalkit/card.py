@@ -44,6 +44,7 @@ class Card:
     ``context_views`` and ``resolution`` None mean any; ``weights`` is the SHA-256 of the files it stands for.
     ``score_region``: the part of a target whose pixels its pose has not seen, where the pose sees one half by design.
     ``partial_truth``: a control that uses true poses or target images in part: tables show it outside the ranking.
+    ``from_files``: renders were made earlier, one set a sample; a protocol cannot ask for others.
     """
 
     name: str
@@ -59,3 +60,4 @@ class Card:
     paper: str = ""
     score_region: Literal["all", "right_half"] = "all"
     partial_truth: bool = False
+    from_files: bool = False

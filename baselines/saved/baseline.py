@@ -43,6 +43,7 @@ class SavedBaseline:
             pose=PoseKind.LATENT,
             target_poses=(_target_pose(options, written, folder),),
             score_region=written.score_region,
+            from_files=True,
         )
 
     @staticmethod

@@ -43,8 +43,10 @@ class Augmentation(AugmentationPlan):
     def predict(self, batch: Sequence[Loaded], method: Method) -> Predictions:
         """Renders of augmentation 2 at the poses of augmentation 1, of whole targets and of their left halves."""
         pairs = [self.augmented(loaded) for loaded in batch]
-        renders = render_transfer(pairs, method)
-        return {RENDERS: renders, HALF_BLIND: render_transfer(pairs, method, is_half_blind=True).clamp(0, 1)}
+        renders = {RENDERS: render_transfer(pairs, method)}
+        if method.card.from_files:
+            return renders
+        return renders | {HALF_BLIND: render_transfer(pairs, method, is_half_blind=True).clamp(0, 1)}
 
     def _augmented(self, loaded: Loaded) -> Loaded:
         """The clip in both augmentations: 1, which gives the poses, and 2, which gives the scene.

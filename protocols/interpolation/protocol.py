@@ -58,8 +58,8 @@ class Interpolation(InterpolationPlan):
         }
 
     def _off_path(self, batch: Sequence[Loaded], method: Method, scene: Scene, poses: PoseCode) -> dict[str, Tensor]:
-        """Renders between the first and the last context view, and of the nearer one; nothing in unknown worlds."""
-        if self.off_path is None:
+        """Renders between the first and the last context view, and of the nearer one; none in unknown worlds."""
+        if self.off_path is None or method.card.from_files:
             return {}
         clip, device = batch[0].sample.clips[0], batch[0].frames[0].images.device
         share = torch.stack([fractions(self.seed, loaded.sample.id, len(clip.target)) for loaded in batch]).to(device)

@@ -53,9 +53,10 @@ class Nvs(NvsPlan):
         """
         clips = Batch.of(batch, method)
         predictions = self._render(clips, method, clips.views.images.shape[-1])
-        hidden = half_blind(Batch.of(batch, method, -1))
-        blind = self._render(hidden, method, hidden.views.images.shape[-1] // 2)
-        predictions[HALF_BLIND] = blind[RENDERS].clamp(0, 1)
+        if not method.card.from_files:
+            hidden = half_blind(Batch.of(batch, method, -1))
+            blind = self._render(hidden, method, hidden.views.images.shape[-1] // 2)
+            predictions[HALF_BLIND] = blind[RENDERS].clamp(0, 1)
         if method.card.score_region == "all":
             return predictions
         return {**predictions, UNSCORED: torch.full((len(batch),), predictions[RENDERS].shape[-1] // 2)}

@@ -22,7 +22,7 @@ def baselines(overrides: list[str], protocol: str) -> list[str]:
 
 def test_a_protocol_brings_its_own_controls_and_no_other_gets_them() -> None:
     _, beside = with_controls(["protocol=nvs,pose,pose@vggt"])
-    assert baselines(beside, "nvs") == list(CONTROLS)
+    assert baselines(beside, "nvs") == [*CONTROLS, "static_blurred", "mean_context", "fade_context"]
     assert baselines(beside, "pose") == baselines(beside, "pose@vggt") == [*CONTROLS, *OWN]
 
 

@@ -187,7 +187,7 @@ def test_a_clip_holds_the_frames_outside_of_segments_too(root: Path) -> None:
 
 
 def test_the_profile_names_a_clip_shape(root: Path) -> None:
-    assert _open(root).clip_shape == ClipShape(5, 3, (8, 14), (8, 14), Profile.PIXELSPLAT)
+    assert _open(root).clip_shape == ClipShape(6, 3, (8, 14), (8, 14), profile=Profile.PIXELSPLAT)
     dataset = Folder(FolderOptions(root=str(root), profile="dl3dv"), "cpu")
     assert clip_shape_of(dataset).span == (64, 96) and clip_shape_of(dataset).profile is Profile.LVSM_P16
     with pytest.raises(UserError, match=r"^dataset\.profile: no 'dl3vd' \(did you mean 'dl3dv'\?\)$"):

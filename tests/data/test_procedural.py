@@ -378,7 +378,7 @@ def test_both_halves_describe_the_same_data() -> None:
     assert isinstance(light(options, "cpu"), Catalogue)
     assert light(options, "cpu").digest() == heavy(options, "cpu").digest()
     assert light(options, "cpu").sequences() == heavy(options, "cpu").sequences()
-    assert clip_shape_of(light(options, "cpu")) == ClipShape(5, 3, (24, 48), (24, 32), Profile.PIXELSPLAT)
+    assert clip_shape_of(light(options, "cpu")) == ClipShape(6, 3, (24, 48), (24, 32), (80, 96), Profile.PIXELSPLAT)
 
 
 def test_every_option_has_a_default_and_a_description() -> None:

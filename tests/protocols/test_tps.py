@@ -150,7 +150,7 @@ def test_copy_target_fools_tps_and_bleed_and_the_exact_error_expose_it(results: 
     cheat, honest = summary(results["copy_target"]), summary(results["warp"])
     assert cheat["auc_exact_signed@20"]["mean"] >= 0.99
     assert cheat["skill"]["mean"] >= 0.99 and honest["skill"]["mean"] > 0.8
-    assert cheat["bleed"]["low"] > 0.9 and honest["bleed"]["low"] < 0.02
+    assert cheat["bleed"]["low"] > 0.5 and honest["bleed"]["low"] < 0.02
     assert cheat["exact_psnr"]["mean"] < honest["exact_psnr"]["mean"] - 5
 
 

@@ -31,7 +31,7 @@ def typed(*arguments: str) -> str:
 
 def psnr_of(output: str, baseline: str) -> float:
     """The first number in a method's line of the table."""
-    (line,) = re.findall(rf"^\s+{baseline}\s+(\d+\.\d+)\s", output, flags=re.MULTILINE)
+    (line,) = re.findall(rf"^\s+{baseline}\s+(-?\d+\.\d+)\s", output, flags=re.MULTILINE)
     return float(line)
 
 

@@ -69,7 +69,7 @@ def test_train_save_load_render(baseline: str, tmp_path: Path) -> None:
         ["run", "protocol=nvs", f"baseline={baseline}", f"baseline.weights={weights}",
          f"protocol.resolution={SIZES[baseline]['resolution']}",
          "controls=false", "dataset.world=orbits", "limit=2", f"out={tmp_path}/runs",
-         *(["protocol.context=5", "protocol.target=5"] if baseline == "rayzer" else [])],
+         *(["protocol.context=5", "protocol.target=5"] if baseline != "xfactor" else [])],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "2/2" in result.output

@@ -42,7 +42,7 @@ OTHERS = {
     "5 % of A": BLEEDS,
     "5 % of A, still": BLEEDS,
     "20 % negative of A": NEGATIVE,
-    "thumbnail of 8": BLEEDS,
+    "thumbnail of 8": NOTHING,
     "thumbnail of 8, still": BLEEDS,
     "thumbnail of 4": NOTHING,
 }
