@@ -56,6 +56,7 @@ class TargetsOfAnother(CopyTarget):
 
 NOT_B = Exposed("identity", "surely below 75 %", lambda row: row["identity high"] < 0.75)
 BLEEDS = Exposed("bleed", "surely above .02", lambda row: row["bleed low"] > 0.02)
+NOTHING = Exposed("nothing", "too little of A", lambda row: True)  # a limit, which docs/protocols/fid.md states
 NO_GAIN = Exposed("exact_gain", "not surely above 0", lambda row: row["exact_gain low"] <= 0)
 CONTROLS = {
     "copy_context": NO_GAIN,
@@ -82,7 +83,7 @@ OTHERS: dict[str, tuple[Exposed, Any, str]] = {
             ("20 % negative of A", Exposed("bleed", "surely below -.02", lambda row: row["bleed high"] < -0.02)),
             ("thumbnail of 8", BLEEDS),
             ("thumbnail of 8, still", BLEEDS),
-            ("thumbnail of 4", BLEEDS),
+            ("thumbnail of 4", NOTHING),
         )
     },
 }
