@@ -33,7 +33,14 @@ OTHERS = {
     "between true ends": LENGTHS,
 }
 CONTEST = Contest(
-    settings=("protocol=pose", "dataset.world=orbits", "protocol.resolution=32", "limit=64"),
+    settings=(
+        "protocol=pose",
+        "protocol.context=5",  # the shipped RayZer takes no more than that
+        "protocol.target=3",
+        "dataset.world=orbits",
+        "protocol.resolution=32",
+        "limit=64",
+    ),
     shown=(
         Shown("near_skill", "near skill %", 100, 1),
         Shown("skill", "skill %", 100, 1),

@@ -34,7 +34,13 @@ OTHERS = {
     "shuffled": CHANCE,
 }
 CONTEST = Contest(
-    settings=("protocol=probe", "dataset.world=orbits", "protocol.resolution=32"),
+    settings=(
+        "protocol=probe",
+        "protocol.context=5",  # the shipped RayZer takes no more than that
+        "protocol.target=3",
+        "dataset.world=orbits",
+        "protocol.resolution=32",
+    ),
     shown=(
         Shown(SHARE, "nearer to own %", 100, 1),
         Shown(NEAR, "same, near %", 100, 1),
