@@ -23,11 +23,10 @@ from evalkit.protocol import RENDERS, Arrays, Loaded, Predictions, Scored, Summa
 from evalkit.seeds import generator
 from protocols.augmentation.options import AugmentationOptions
 from protocols.augmentation.plan import AugmentationPlan
-from protocols.shared.half_blind import KEYS, half_blind_scores
+from protocols.shared.half_blind import HALF_BLIND, KEYS, half_blind_scores
 from protocols.shared.summaries import image_intervals, scored_rows
 from protocols.shared.transfer import Pair, render_transfer
 
-HALF_BLIND = "half_blind"  # [B, T, 3, H, W] in [0, 1], rendered at poses from the left halves of the targets
 FIRST = "augmentation_"  # before a metric's name: of augmentation 1 of the targets, which no method changes
 KEPT_CLIPS = 16  # augmented clips, for the other methods of the same pass over the data
 

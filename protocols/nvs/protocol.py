@@ -24,14 +24,11 @@ from evalkit.stats.interval import Interval
 from protocols.nvs.alignment import align_free, align_se3
 from protocols.nvs.options import NvsOptions
 from protocols.nvs.plan import DEDUP, NvsPlan
-from protocols.shared.half_blind import KEYS, half_blind, half_blind_scores
+from protocols.shared.half_blind import HALF_BLIND, KEYS, half_blind, half_blind_scores
 from protocols.shared.summaries import image_intervals, scored_rows, slices_of
 from protocols.shared.target_poses import Batch, encode
 
 ALIGNMENTS = {TargetPose.ALIGNED_SE3: align_se3, TargetPose.ALIGNED_FREE: align_free}
-HALF_BLIND = (
-    "half_blind"  # [B, T, 3, H, W] in [0, 1], rendered at poses from the left halves of the last clip's targets
-)
 ALIGNED_W2C = "aligned_w2c"  # [B, T, 4, 4], of the aligned sources
 UNSCORED = "unscored_columns"  # [B], pixel columns at the left that a pose has seen, where a method's card says so
 RIGHT_HALF = "image metrics over the right half of each target: its left half gave the pose"

@@ -16,6 +16,7 @@ from protocols.shared.columns import HALF_BLIND_GAIN, HALF_BLIND_PSNR
 from protocols.shared.target_poses import Batch
 from protocols.shared.without_pose import images_without_pose
 
+HALF_BLIND = "half_blind"  # predictions [B, T, 3, H, W] in [0, 1], at poses from the left halves of targets
 KEYS = (HALF_BLIND_GAIN.key, HALF_BLIND_PSNR.key)
 
 

@@ -26,6 +26,16 @@ from evalkit.geometry.rotations import rotation_exp
 from evalkit.method import PoseCode, Scene, reference_of
 from evalkit.views import Cameras, Views, take_views
 
+# shipped controls that must have no gain
+CONTROLS = (
+    "copy_context",
+    "fade_context",
+    "static",
+    "static_blurred",
+    "mean_context",
+    "copy_target",
+    "shuffled_poses",
+)
 Paint = Callable[[Tensor, Tensor], Tensor]  # context [B, C, 3, H, W], what the pose holds [B, T, 3, H, W] -> renders
 
 

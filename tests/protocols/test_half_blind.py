@@ -17,8 +17,7 @@ from evalkit.errors import SampleError
 from evalkit.method import Method, PoseCode
 from evalkit.protocol import Clip, Loaded
 from evalkit.views import Frames, Views
-from protocols.nvs.protocol import HALF_BLIND
-from protocols.shared.half_blind import half_blind, half_blind_scores
+from protocols.shared.half_blind import HALF_BLIND, half_blind, half_blind_scores
 from protocols.shared.target_poses import Batch
 from protocols.shared.wide_clips import MARGIN, WideOptions, wide_clip
 from protocols.shared.without_pose import images_without_pose

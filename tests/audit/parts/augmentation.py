@@ -9,6 +9,7 @@ import pandas as pd
 from tests.audit.contest import Cheat, Contest, Exposed, Shown
 from tests.audit.frame import Cell, Part, Rows
 from tests.audit.picture_cheats import (
+    CONTROLS,
     ByRank,
     ClockArc,
     Morph,
@@ -35,18 +36,7 @@ CONTEST = Contest(
     ),
     honest=("warp", "xfactor", "rayzer", "rust"),
     cheats={
-        **{
-            name: Cheat(NO_GAIN)
-            for name in (
-                "copy_context",
-                "fade_context",
-                "static",
-                "static_blurred",
-                "mean_context",
-                "copy_target",
-                "shuffled_poses",
-            )
-        },
+        **dict.fromkeys(CONTROLS, Cheat(NO_GAIN)),
         "repainted target": Cheat(NO_GAIN, Painter(repainted), "copy_target"),
         "thumbnail 4x4": Cheat(NO_GAIN, Painter(thumbnail(4)), "copy_target"),
         "context nearest in the left half": Cheat(NO_GAIN, Painter(nearest_in_left_half), "copy_target"),

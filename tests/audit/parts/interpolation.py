@@ -9,6 +9,7 @@ import pandas as pd
 from tests.audit.contest import Cheat, Contest, Exposed, Shown
 from tests.audit.frame import Cell, Part, Rows
 from tests.audit.picture_cheats import (
+    CONTROLS,
     ByRank,
     ClockArc,
     Morph,
@@ -33,18 +34,7 @@ CONTEST = Contest(
     ),
     honest=("warp", "xfactor", "rayzer"),
     cheats={
-        **{
-            name: Cheat(NO_GAIN)
-            for name in (
-                "copy_context",
-                "fade_context",
-                "static",
-                "static_blurred",
-                "mean_context",
-                "copy_target",
-                "shuffled_poses",
-            )
-        },
+        **dict.fromkeys(CONTROLS, Cheat(NO_GAIN)),
         "fade by rank": Cheat(NO_GAIN, ByRank(), "copy_target"),
         "morph by rank": Cheat(NO_GAIN, Morph(), "copy_target"),
         "fixed arc by rank": Cheat(NO_GAIN, ClockArc()),

@@ -9,6 +9,7 @@ import pandas as pd
 from tests.audit.contest import Cheat, Contest, Exposed, Shown
 from tests.audit.frame import Cell, Part, Rows
 from tests.audit.picture_cheats import (
+    CONTROLS,
     ByRank,
     ClockArc,
     Morph,
@@ -38,18 +39,7 @@ CONTEST = Contest(
     ),
     honest=("warp", "xfactor", "rayzer", "rust"),
     cheats={
-        **{
-            name: Cheat(NO_GAIN)
-            for name in (
-                "copy_context",
-                "fade_context",
-                "static",
-                "static_blurred",
-                "mean_context",
-                "copy_target",
-                "shuffled_poses",
-            )
-        },
+        **dict.fromkeys(CONTROLS, Cheat(NO_GAIN)),
         "thumbnail 2x2": Cheat(NO_GAIN, Painter(thumbnail(2)), "copy_target"),
         "thumbnail 4x4": Cheat(NO_GAIN, Painter(thumbnail(4)), "copy_target"),
         "thumbnail 9x9": Cheat(NO_GAIN, Painter(thumbnail(9)), "copy_target"),
